@@ -1,0 +1,1 @@
+"""Backends: each runs one prepared picture and hole, and returns its prediction."""

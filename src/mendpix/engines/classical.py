@@ -1,0 +1,137 @@
+"""Fills without a network, as engines: baselines, and what remains where no model may be used.
+
+Knows the methods' names, how much surrounding each of them looks at, and which optional package it needs. The
+mathematics lie in `mendpix.fills`, OpenCV and scikit-image.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from mendpix import fills
+from mendpix.engines.interface import Facts
+from mendpix.errors import MissingExtraError
+from mendpix.types import Image, Mask
+
+Method = Callable[[Image, Mask], Image]
+"""Fills the hole (1) of an RGB picture in [0, 1]; returns a new picture of the same shape."""
+
+OPENCV_MINIMUM_PX = 4
+"""OpenCV's methods read beyond pictures one pixel high or wide, and so answer differently from run to run."""
+
+
+@dataclass(frozen=True)
+class ClassicalEngine:
+    """A classical method with the facts that the planner of windows needs. Cannot start from a coarse fill."""
+
+    facts: Facts
+    """What the method needs around a hole."""
+    method: Method = field(repr=False)
+    """What is run."""
+
+    def fill(self, image: Image, hole: Mask, guide: Image | None = None) -> Image:
+        """Fill the hole.
+
+        Args:
+            image: RGB in [0, 1], shape (H, W, 3); the hole's part is ignored.
+            hole: 1 = fill, 0 = known, shape (H, W).
+            guide: Ignored; classical methods start from the known pixels alone.
+
+        Returns:
+            New array, RGB in [0, 1], shape (H, W, 3).
+        """
+        return self.method(image, hole)
+
+
+def harmonic() -> ClassicalEngine:
+    """Return the harmonic fill: a soap film over the hole. It needs little more than the hole's border."""
+    return _engine("harmonic", fills.harmonic, preferred_px=1024, context_px=8)
+
+
+def telea() -> ClassicalEngine:
+    """Return Telea's fast marching."""
+    return _engine("telea", fills.telea, preferred_px=1024, context_px=16, minimum=OPENCV_MINIMUM_PX)
+
+
+def navier_stokes() -> ClassicalEngine:
+    """Return the Navier–Stokes fill."""
+    return _engine("navier-stokes", fills.navier_stokes, preferred_px=1024, context_px=16, minimum=OPENCV_MINIMUM_PX)
+
+
+def shiftmap() -> ClassicalEngine:
+    """Return OpenCV's shift map, which copies patches from the surroundings and so wants many of them.
+
+    Raises:
+        MissingExtraError: If OpenCV was installed without its contributed modules.
+    """
+    if not has_shiftmap():
+        raise MissingExtraError(
+            "The model shiftmap needs OpenCV's contributed modules, which are not installed. "
+            "Install them with: pip install opencv-contrib-python-headless"
+        )
+    return _engine(
+        "shiftmap", _shiftmap, preferred_px=768, context_px=96, context_share=0.75, minimum=OPENCV_MINIMUM_PX
+    )
+
+
+def biharmonic() -> ClassicalEngine:
+    """Return scikit-image's biharmonic fill. It solves one equation per missing pixel: thick holes go coarse to fine.
+
+    Raises:
+        MissingExtraError: If scikit-image is not installed.
+    """
+    try:
+        from skimage.restoration import inpaint_biharmonic
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "The model biharmonic needs the package scikit-image, which is not installed. "
+            "Install it with: pip install 'mendpix[biharmonic]'"
+        ) from error
+
+    def method(image: Image, hole: Mask) -> Image:
+        missing = hole > 0
+        known = np.where(missing[..., None], np.float32(0), image).astype(np.float64)
+        filled = np.asarray(inpaint_biharmonic(known, missing, channel_axis=-1), np.float32)
+        return np.where(missing[..., None], np.clip(filled, 0, 1), image)
+
+    return _engine("biharmonic", method, preferred_px=512, context_px=16, max_hole_px=256)
+
+
+def has_shiftmap() -> bool:
+    """Return True if the installed OpenCV can run the shift map."""
+    return hasattr(cv2, "xphoto")
+
+
+def _engine(
+    name: str,
+    method: Method,
+    *,
+    preferred_px: int,
+    context_px: int,
+    minimum: int = 1,
+    context_share: float = 0.25,
+    max_hole_px: int | None = None,
+) -> ClassicalEngine:
+    facts = Facts(
+        name=name,
+        kind="classical",
+        minimum=minimum,
+        preferred_px=preferred_px,
+        context_px=context_px,
+        context_share=context_share,
+        max_hole_px=max_hole_px,
+    )
+    return ClassicalEngine(facts, method)
+
+
+def _shiftmap(image: Image, hole: Mask) -> Image:
+    missing = hole > 0
+    eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    eight_bit[missing] = 0
+    lab = cv2.cvtColor(eight_bit, cv2.COLOR_RGB2Lab)
+    filled = np.empty_like(lab)
+    cv2.xphoto.inpaint(lab, np.where(missing, 0, 255).astype(np.uint8), filled, cv2.xphoto.INPAINT_SHIFTMAP)
+    rgb = cv2.cvtColor(filled, cv2.COLOR_Lab2RGB).astype(np.float32) / 255
+    return np.where(missing[..., None], rgb, image)

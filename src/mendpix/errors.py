@@ -1,0 +1,65 @@
+"""Everything that mendpix raises on purpose. Each message is one sentence: what was expected, what came, the way out.
+
+::
+
+    MendpixError
+    ├── InputError (ValueError)        what the caller gave cannot be used
+    │   ├── ImageError                 a picture cannot be read or is of a kind that is not supported
+    │   ├── MaskError                  a mask is empty, full, of another size, or no mask at all
+    │   └── ShapeError                 an array has the wrong shape, dtype or range
+    ├── OutputError (OSError)          a result cannot be written; nothing is left behind
+    ├── ModelError (ValueError)        a model is unknown or its file cannot be used
+    ├── MissingExtraError (ImportError) an optional package is not installed
+    ├── RecipeError (ValueError)       a training recipe has a wrong key or value
+    ├── DataError (ValueError)         a file of training data is broken
+    ├── CheckpointError (ValueError)   a checkpoint is broken or belongs to something else
+    └── TrainingError (ArithmeticError) training has come to numbers that lead nowhere
+"""
+
+
+class MendpixError(Exception):
+    """Be the root of every error that mendpix raises on purpose."""
+
+
+class InputError(MendpixError, ValueError):
+    """Say that what the caller gave cannot be used."""
+
+
+class ImageError(InputError):
+    """Say that a picture cannot be read or is of a kind that is not supported."""
+
+
+class MaskError(InputError):
+    """Say that a mask is empty, full, of another size than its picture, or not a mask."""
+
+
+class ShapeError(InputError):
+    """Say that an array or tensor has the wrong shape, dtype or range."""
+
+
+class OutputError(MendpixError, OSError):
+    """Say that a result could not be written; nothing half-written is left."""
+
+
+class ModelError(MendpixError, ValueError):
+    """Say that a model is unknown, or that its file is broken or foreign."""
+
+
+class MissingExtraError(MendpixError, ImportError):
+    """Say which optional package, and which extra of mendpix, a feature needs."""
+
+
+class RecipeError(MendpixError, ValueError):
+    """Say which key or value of a training recipe is wrong."""
+
+
+class DataError(MendpixError, ValueError):
+    """Say which file of training data is broken or missing."""
+
+
+class CheckpointError(MendpixError, ValueError):
+    """Say why a checkpoint cannot be loaded."""
+
+
+class TrainingError(MendpixError, ArithmeticError):
+    """Say that training has come to numbers that lead nowhere."""

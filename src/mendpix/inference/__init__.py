@@ -1,0 +1,1 @@
+"""From a photo and a mask to a result: windows, padding, running, merging."""

@@ -1,0 +1,77 @@
+"""The generator's objective: one visible sum of named terms, weights next to names. Knows no optimiser and no data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mendpix.losses.perceptual import feature_l1
+from mendpix.losses.reconstruction import WeightMapping, weight_map
+
+LEAST_ERROR = 2.0 / 255
+"""First fills closer to the truth than this count as this close, so that flat pictures do not drown the others."""
+
+
+@dataclass(frozen=True)
+class GeneratorObjective:
+    """Weigh a prediction's errors by the detector's map, add what PSNR and a backbone see.
+
+    ``weighted_l1 * mean(W |p - t|) + squared * mean((p - t)²) + perceptual * feature difference``, where W = base ** V
+    (GDN, Eq. 7 and 8) and, if `relative`, both pixel terms of each picture are divided by those of its first fill.
+    """
+
+    mapping: WeightMapping = 10.0
+    """Base of the exponential mapping from the valuation to the pixel weight, or `linear`."""
+    weighted_l1: float = 1.0
+    """Weight of the detector-weighted L1."""
+    squared: float = 0.0
+    """Weight of the squared difference."""
+    perceptual: float = 0.0
+    """Weight of the relative feature difference."""
+    relative: bool = False
+    """Whether each picture counts relative to its first fill."""
+
+    def __call__(
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        valuation: Tensor,
+        first_fill: Tensor | None = None,
+        features: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sum and its unweighted parts.
+
+        Args:
+            prediction: Raw prediction, shape (B, 3, H, W).
+            target: True picture, same shape.
+            valuation: Detector's V for the prediction, shape (B, 1, H, W), in [0, 1]; not detached by us (the paper's
+                gradient flows through it).
+            first_fill: Classical fill by whose error a picture's error is divided if `relative`, shape (B, 3, H, W).
+            features: Backbone activations of prediction and target, if `perceptual` is not 0.
+
+        Returns:
+            Scalar to minimise, and each part as a detached scalar.
+
+        Raises:
+            ValueError: If a part is asked for whose input is missing.
+        """
+        error = prediction - target  # (B, 3, H, W)
+        weight = weight_map(valuation, self.mapping)  # (B, 1, H, W)
+        weighted = (weight * error.abs()).mean((1, 2, 3))  # (B,)
+        squared = error.square().mean((1, 2, 3))  # (B,)
+        if self.relative:
+            if first_fill is None:
+                raise ValueError("a relative objective needs first_fill; got None.")
+            first = first_fill - target
+            share = (first.abs() > 0).any(1).float().mean((1, 2))  # (B,), where the fill differs at all
+            weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * share + 1e-6)
+            squared = squared / (first.square().mean((1, 2, 3)) + LEAST_ERROR**2 * share + 1e-9)
+        parts = {"weighted_l1": weighted.mean(), "squared": squared.mean()}
+        if self.perceptual:
+            if features is None:
+                raise ValueError("a perceptual objective needs features; got None.")
+            parts["perceptual"] = feature_l1(*features)
+        weights = {"weighted_l1": self.weighted_l1, "squared": self.squared, "perceptual": self.perceptual}
+        total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+        return total, {name: part.detach() for name, part in parts.items()}

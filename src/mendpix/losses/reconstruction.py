@@ -1,0 +1,89 @@
+"""Losses that compare a prediction with the true picture, plain or weighted by a detector's valuation.
+
+The weighted form is GDN's objective for the generator (section 3.4.2; see `mendpix.networks.gdn` for the reference).
+This module knows no network and never cuts a gradient: whether the weight is learnt through is the caller's choice,
+and GDN's published program does learn through it.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mendpix.errors import InputError, ShapeError
+
+WeightMapping = float | Literal["linear"]
+"""How a valuation becomes a weight: a base > 1 for `base ** V`, or "linear" for `1 + V`."""
+
+
+def weight_map(valuation: Tensor, mapping: WeightMapping = 10.0) -> Tensor:
+    """Turn a valuation into pixel weights of at least 1 (GDN, section 3.4.3).
+
+    Args:
+        valuation: V in [0, 1], usually (B, 1, H, W); see `mendpix.losses.detection.valuation`.
+        mapping: A number x > 1 for x ** V, which lies in [1, x] (the paper takes 10), or "linear" for 1 + V, which
+            lies in [1, 2].
+
+    Returns:
+        Weights, shape of `valuation`. Gradients flow through them; detach the valuation to stop that.
+
+    Raises:
+        InputError: If `mapping` is another word or a number that is not above 1.
+    """
+    if mapping == "linear":
+        return 1 + valuation
+    if isinstance(mapping, str) or not 1 < mapping < float("inf"):
+        raise InputError(f"mapping must be a number above 1 or 'linear'; got {mapping!r}. GDN uses 10.")
+    return torch.pow(mapping, valuation)
+
+
+def weighted_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Average the absolute difference, each pixel times its weight (GDN, Eq. 7).
+
+    The whole picture counts, hole and known pixels alike. The paper sums over the colour channels; like GDN's
+    published program this takes their mean, a third of that.
+
+    Args:
+        prediction: Raw prediction, RGB in [0, 1], shape (B, 3, H, W).
+        target: The true picture, same shape and range.
+        weight: Weight of each pixel, shape (B, 1, H, W); see `weight_map`. 1 everywhere = `l1`.
+
+    Returns:
+        Scalar: mean over batch, channels and pixels of `weight * |prediction - target|`.
+
+    Raises:
+        ShapeError: If the shapes do not fit each other.
+    """
+    _check_pair(prediction, target)
+    expected = (prediction.shape[0], 1, *prediction.shape[2:])
+    if tuple(weight.shape) != expected:
+        raise ShapeError(
+            f"weight must be {expected}, one value per pixel of the prediction; got {tuple(weight.shape)}. "
+            "Add a missing channel axis with weight[:, None]."
+        )
+    return (weight * (prediction - target).abs()).mean()
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Average the absolute difference over batch, channels and pixels.
+
+    Args:
+        prediction: Raw prediction, RGB in [0, 1], shape (B, 3, H, W).
+        target: The true picture, same shape and range.
+
+    Returns:
+        Scalar >= 0.
+
+    Raises:
+        ShapeError: If the shapes differ or are not (B, C, H, W).
+    """
+    _check_pair(prediction, target)
+    return (prediction - target).abs().mean()
+
+
+def _check_pair(prediction: Tensor, target: Tensor) -> None:
+    if prediction.ndim != 4 or prediction.shape != target.shape:
+        raise ShapeError(
+            f"prediction and target must be (B, C, H, W) and alike; got {tuple(prediction.shape)} and "
+            f"{tuple(target.shape)}. Add a missing batch axis with [None]."
+        )

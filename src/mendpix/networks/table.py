@@ -1,0 +1,58 @@
+"""The networks by name: one literal table. To add one, write its file and add its line here."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from mendpix.errors import RecipeError
+from mendpix.networks.gdn import GdnConfig, GdnDetector, GdnDetectorConfig, GdnGenerator
+from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, ScenesGenerator, ScenesGeneratorConfig
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """One line of the table."""
+
+    kind: Literal["generator", "detector"]
+    """What the network does."""
+    config: type[Any]
+    """Dataclass of its sizes; its defaults are the network's own."""
+    network: type[nn.Module]
+    """The module; built as `network(config)`."""
+
+
+NETWORKS: dict[str, NetworkEntry] = {
+    "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator),
+    "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector),
+    "scenes": NetworkEntry("generator", ScenesGeneratorConfig, ScenesGenerator),
+    "scenes-detector": NetworkEntry("detector", ScenesDetectorConfig, ScenesDetector),
+}
+
+
+def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: str | None = None) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Args:
+        name: A name of `NETWORKS`.
+        sizes: Fields of its config that differ from the defaults; lists stand for tuples.
+        kind: If given, what the network must be: `generator` or `detector`.
+
+    Returns:
+        The module, on the CPU, in training mode.
+
+    Raises:
+        RecipeError: If the name, a size or the kind is wrong.
+    """
+    entry = NETWORKS.get(name)
+    if entry is None or (kind is not None and entry.kind != kind):
+        names = ", ".join(sorted(key for key, value in NETWORKS.items() if kind in (None, value.kind)))
+        raise RecipeError(f"{kind or 'network'} must be one of {names}; got {name!r}.")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in (sizes or {}).items()}
+    try:
+        config = entry.config(**values)
+    except TypeError as error:
+        fields = ", ".join(asdict(entry.config()))
+        raise RecipeError(f"sizes of {name} must be among {fields}; got {', '.join(values)}.") from error
+    return entry.network(config)

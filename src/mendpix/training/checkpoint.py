@@ -1,0 +1,170 @@
+"""Checkpoints: safetensors for numbers, JSON for what they mean. No pickle is written or read.
+
+A checkpoint is a folder: `generator.safetensors` and `detector.safetensors` hold the weights to use (the moving average
+if there is one), `training.safetensors` the raw weights and the optimisers' state for resuming, `checkpoint.json` the
+networks' names and sizes, the step and the time spent. Folders are written under another name and renamed when whole.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mendpix.errors import CheckpointError
+from mendpix.networks.table import NETWORKS, build_network
+
+FORMAT = 1
+"""Version of the layout."""
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    networks: Mapping[str, nn.Module],
+    names: Mapping[str, str],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    state: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint folder whole or not at all.
+
+    Args:
+        folder: Where; replaced if it is there.
+        weights: Network part (`generator`, `detector`) to the weights to use.
+        networks: Network part to the module as trained.
+        names: Network part to its name in the table.
+        optimizers: Optimisers by name.
+        state: Plain values for the JSON, such as the step.
+    """
+    temporary = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for part, tensors in weights.items():
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
+            temporary / f"{part}.safetensors",
+        )
+    raw = {f"{part}/{key}": value for part, network in networks.items() for key, value in network.state_dict().items()}
+    for name, optimizer in optimizers.items():
+        for index, slots in optimizer.state_dict()["state"].items():
+            raw |= {f"optimizer/{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    save_file(
+        {key: value.detach().cpu().contiguous() for key, value in raw.items()}, temporary / "training.safetensors"
+    )
+    described = {
+        part: {"name": names[part], "sizes": asdict(network.config)}  # type: ignore[arg-type]  # every network has one
+        for part, network in networks.items()
+    }
+    record = {"format": FORMAT, "networks": described, **state}
+    (temporary / "checkpoint.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(temporary, folder)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return a checkpoint's JSON.
+
+    Raises:
+        CheckpointError: If it is missing, broken or of another format.
+    """
+    try:
+        record = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"a checkpoint folder with checkpoint.json was expected; {folder} has none ({error})."
+        ) from error
+    if record.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint format must be {FORMAT}; {folder} has {record.get('format')!r}.")
+    return record
+
+
+def latest_checkpoint(run: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run folder, or None."""
+    found = sorted(path for path in (run / "checkpoints").glob("step-*") if (path / "checkpoint.json").is_file())
+    return found[-1] if found else None
+
+
+def load_network(checkpoint: Path, part: str) -> nn.Module:
+    """Build a network from a checkpoint, strictly loaded, in evaluation mode.
+
+    Args:
+        checkpoint: A checkpoint folder, or a run folder (its newest checkpoint is taken).
+        part: `generator` or `detector`.
+
+    Raises:
+        CheckpointError: If the checkpoint is missing, broken, or does not fit its own description.
+    """
+    folder = checkpoint if (checkpoint / "checkpoint.json").is_file() else latest_checkpoint(checkpoint)
+    if folder is None:
+        raise CheckpointError(f"{checkpoint} must be a checkpoint or a run folder with checkpoints; it holds none.")
+    described = read_record(folder)["networks"].get(part)
+    if described is None or described["name"] not in NETWORKS:
+        raise CheckpointError(f"{folder} must describe a {part} of a known network; got {described!r}.")
+    network = build_network(described["name"], described["sizes"])
+    load_strictly(network, read_tensors(folder / f"{part}.safetensors"), str(folder))
+    return network.eval()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: If it is missing or broken.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"a whole safetensors file was expected; {path} is not one ({error}).") from error
+
+
+def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Load weights, every key and shape fitting.
+
+    Raises:
+        CheckpointError: If keys or shapes do not fit.
+    """
+    try:
+        network.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"weights of {type(network).__name__} do not fit {where}: {error}") from error
+
+
+def restore(
+    folder: Path, networks: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """Put a run back to where a checkpoint left it.
+
+    Args:
+        folder: The checkpoint.
+        networks: Modules to load the raw weights into.
+        optimizers: Optimisers to load the state into, by name.
+
+    Returns:
+        The checkpoint's JSON.
+
+    Raises:
+        CheckpointError: If anything is missing or does not fit.
+    """
+    record = read_record(folder)
+    tensors = read_tensors(folder / "training.safetensors")
+    for part, network in networks.items():
+        prefix = f"{part}/"
+        load_strictly(network, {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}, str(folder))
+    for name, optimizer in optimizers.items():
+        prefix = f"optimizer/{name}/"
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                index, slot = key[len(prefix) :].split("/")
+                slots.setdefault(int(index), {})[slot] = value
+        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return record

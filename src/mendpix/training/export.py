@@ -1,0 +1,221 @@
+"""Write a trained network as an ONNX file that the torch-free side runs: fp16 weights, any size, facts as metadata."""
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from mendpix.atomic_files import atomic_write
+from mendpix.engines.interface import FACTS_KEY, Facts
+from mendpix.errors import CheckpointError
+from mendpix.training.calibrate import Calibration
+from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
+
+Part = Literal["generator", "detector"]
+"""Which of a run's networks."""
+
+OPSET = 18
+"""ONNX operators' version."""
+
+SMALLEST_HALF = 64
+"""Tensors with at least this many values are stored in fp16; scalars and shapes stay exact."""
+
+WORST_DIFFERENCE = 0.02
+"""Largest difference from torch that is put down to fp16 weights."""
+
+CHECKED_SIZES = ((64, 96), (120, 40))
+"""Heights and widths at which the file is compared with torch."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, and how well it agrees."""
+
+    path: Path
+    """The file."""
+    size_bytes: int
+    """Its size."""
+    max_abs_difference: float
+    """Largest difference from torch in float32, over `CHECKED_SIZES`; values lie in [0, 1]."""
+    facts: Facts
+    """The facts that travel in the file."""
+
+
+class CalibratedDetector(nn.Module):
+    """A detector whose output is the calibrated probability (B, 1, H, W) that a pixel was filled."""
+
+    def __init__(self, detector: nn.Module, calibration: Calibration) -> None:
+        super().__init__()
+        self.detector = detector
+        self.scale = calibration.scale
+        self.bias = calibration.bias
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the probability, shape (B, 1, H, W)."""
+        logits = self.detector(image)
+        return torch.sigmoid(self.scale * (logits[:, 1:] - logits[:, :1]) + self.bias)
+
+
+def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
+    """Export a network of a run folder or checkpoint.
+
+    Args:
+        run: Run folder (its newest checkpoint is taken) or checkpoint folder.
+        out: The ONNX file; its folder must exist.
+        part: Which network.
+
+    Returns:
+        What was written.
+
+    Raises:
+        CheckpointError: If the checkpoint is missing or broken, or the exported file disagrees with torch.
+        OutputError: If `out` cannot be written; nothing is left behind.
+    """
+    folder = run if (run / "checkpoint.json").is_file() else latest_checkpoint(run)
+    if folder is None:
+        raise CheckpointError(f"{run} must be a run folder with checkpoints, or a checkpoint; it is neither.")
+    record = read_record(folder)
+    network = load_network(folder, part)
+    if part == "detector":
+        network = CalibratedDetector(network, Calibration(**record.get("calibration", {}))).eval()
+    described = record["networks"][part]
+    facts = model_facts(described["name"], record["recipe"], part, network)
+    more = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
+    return export_network(network, out, facts, more)
+
+
+def model_facts(network_name: str, model_name: str, part: Part, network: nn.Module) -> Facts:
+    """Return what the torch-free side has to know of a network."""
+    declared = network.detector.facts if isinstance(network, CalibratedDetector) else network.facts  # type: ignore[union-attr]
+    local = network_name.startswith("scenes")  # no picture-wide statistics: windows are cheap and exact
+    return Facts(
+        name=model_name if part == "generator" else f"{model_name}-detector",
+        kind=part,
+        multiple_of=declared.multiple_of,  # type: ignore[union-attr,arg-type]
+        minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]
+        preferred_px=768 if local else 512,
+        context_px=64,
+        max_hole_px=96 if part == "generator" else None,
+        inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]
+    )
+
+
+def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, Any] | None = None) -> ExportReport:
+    """Export a module as ONNX and compare it with torch.
+
+    Args:
+        network: In evaluation mode; takes what `facts.inputs` names.
+        out: The ONNX file.
+        facts: Written to the file's metadata.
+        more: Further plain values for the metadata, such as the number of steps trained.
+
+    Returns:
+        What was written.
+
+    Raises:
+        CheckpointError: If the file's results differ from torch's by more than `WORST_DIFFERENCE`.
+        OutputError: If `out` cannot be written.
+    """
+    examples = _examples(facts, 64, 64)
+    rows, columns = torch.export.Dim("rows", max=4096), torch.export.Dim("columns", max=4096)
+    free = {2: facts.multiple_of * rows, 3: facts.multiple_of * columns}
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings(), _quiet():
+        warnings.simplefilter("ignore")  # torch's exporter warns of its own insides
+        rough = Path(folder) / "rough.onnx"
+        torch.onnx.export(
+            network, examples, rough, input_names=list(facts.inputs),
+            output_names=["probability" if facts.kind == "detector" else "prediction"],
+            dynamic_shapes=tuple(free for _ in examples), opset_version=OPSET, dynamo=True, external_data=False,
+            verbose=False,
+        )  # fmt: skip
+        model = onnx.load(rough)
+    store_in_half(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = FACTS_KEY, json.dumps(json.loads(facts.to_json()) | (more or {}))
+    model.producer_name = "mendpix"
+    data = model.SerializeToString()
+    difference = compare(network, data, facts)
+    if difference > WORST_DIFFERENCE:
+        raise CheckpointError(
+            f"the exported file must agree with torch to {WORST_DIFFERENCE}; it is off by {difference:.3g}. "
+            "Nothing was written; please report this network."
+        )
+    with atomic_write(out) as temporary:
+        temporary.write_bytes(data)
+    return ExportReport(out, len(data), difference, facts)
+
+
+def store_in_half(model: onnx.ModelProto) -> None:
+    """Store large float32 constants as fp16 with a cast behind them; the arithmetic stays float32.
+
+    The runtime folds the casts when it loads the file, so only the file gets smaller.
+    """
+    graph = model.graph
+    casts: list[onnx.NodeProto] = []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_HALF:
+            continue
+        name = tensor.name
+        half = numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        graph.initializer.remove(tensor)
+        graph.initializer.append(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+
+
+def compare(network: nn.Module, data: bytes, facts: Facts) -> float:
+    """Return the largest difference between torch and the ONNX file over `CHECKED_SIZES`."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for height, width in CHECKED_SIZES:
+        step = facts.multiple_of
+        examples = _examples(facts, max(height // step * step, facts.minimum), max(width // step * step, facts.minimum))
+        with torch.no_grad():
+            expected = network(*examples).numpy()
+        found = session.run(None, {name: value.numpy() for name, value in zip(facts.inputs, examples, strict=True)})[0]
+        worst = max(worst, float(np.abs(expected - np.asarray(found)).max()))
+    return worst
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's exporter from logging which optional packages it does without."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _examples(facts: Facts, height: int, width: int) -> tuple[Tensor, ...]:
+    """Make inputs like those of real work: smooth colours, a rectangle missing."""
+    y, x = torch.meshgrid(torch.linspace(0, 3, height), torch.linspace(0, 3, width), indexing="ij")
+    image = torch.stack([(x + y).sin(), (x - y).cos(), (x * y).sin()])[None] * 0.4 + 0.5
+    hole = torch.zeros(1, 1, height, width)
+    hole[:, :, height // 4 : height // 2, width // 4 : width // 2] = 1
+    made = {
+        "image": image * (1 - hole) if "hole" in facts.inputs else image,
+        "hole": hole,
+        "fills": torch.cat([image, image], 1),
+    }
+    return tuple(made[name] for name in facts.inputs)

@@ -1,0 +1,146 @@
+"""One training step: what is learnt. When, how often and with what is `loop.py`'s."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mendpix.features import SqueezeNetFeatures
+from mendpix.losses.detection import balanced_cross_entropy, cross_entropy, focal, valuation
+from mendpix.losses.objective import GeneratorObjective
+from mendpix.training.config import ObjectiveConfig
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """A batch on its device."""
+
+    image: Tensor
+    """True pictures, shape (B, 3, H, W), RGB in [0, 1]."""
+    hole: Tensor
+    """1 = hole, shape (B, 1, H, W)."""
+    fills: Tensor
+    """First fills, shape (B, 6, H, W), or (B, 0, H, W) if the generator takes none."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What is trained, and what looks on."""
+
+    generator: nn.Module
+    """Fills holes."""
+    detector: nn.Module
+    """Marks what looks filled."""
+    backbone: SqueezeNetFeatures | None
+    """Frozen; for the perceptual term."""
+
+
+def predict(generator: nn.Module, batch: TensorBatch) -> Tensor:
+    """Run a generator on what it asks for.
+
+    The picture is blanked in the hole first, so that no network can see the truth.
+
+    Returns:
+        Raw prediction, shape (B, 3, H, W), float32.
+    """
+    visible = batch.image * (1 - batch.hole)
+    inputs = {"image": visible, "hole": batch.hole, "fills": batch.fills}
+    return generator(*(inputs[name] for name in generator.facts.inputs)).float()  # type: ignore[union-attr,operator]
+
+
+def compute_gradients(
+    networks: Networks,
+    batch: TensorBatch,
+    config: ObjectiveConfig,
+    *,
+    step: int,
+    autocast: Callable[[], AbstractContextManager[object]],
+) -> dict[str, Tensor]:
+    """Compute the gradients of generator and detector from the same weights (GDN: both update at once).
+
+    The generator's loss is differentiated through the detector's map, which changes no detector weight; the detector's
+    loss sees the prediction as a constant.
+
+    Args:
+        networks: What is trained.
+        batch: Samples.
+        config: Weights of the sum.
+        step: Number of the step; decides which samples show the detector a classical fill.
+        autocast: Makes the context for lower precision.
+
+    Returns:
+        Parts of the objective and losses, detached scalars by name.
+    """
+    objective = GeneratorObjective(
+        mapping=config.mapping,
+        weighted_l1=config.weighted_l1,
+        squared=config.squared,
+        perceptual=config.perceptual,
+        relative=config.relative,
+    )
+
+    # The generator minimises the detector-weighted error.
+    features = None
+    with autocast():
+        prediction = predict(networks.generator, batch)
+        with frozen(networks.detector):
+            map_ = valuation(networks.detector(prediction).float())
+        if networks.backbone is not None and config.perceptual:
+            with torch.no_grad():
+                wanted = networks.backbone(batch.image)
+            features = (networks.backbone(prediction), wanted)
+    first = torch.lerp(batch.image, batch.fills[:, :3], batch.hole) if config.relative else None
+    total, parts = objective(prediction, batch.image, map_, first, features)
+    total.backward()
+
+    # The detector learns to find the hole, in the generator's fills and in some classical ones.
+    shown = _mix(prediction.detach(), batch, config.other_fills_share, step)
+    with autocast():
+        logits = networks.detector(shown)
+    loss = detector_loss(config)(logits.float(), batch.hole)
+    loss.backward()
+    return {**parts, "generator": total.detach(), "detector": loss.detach()}
+
+
+def detector_loss(config: ObjectiveConfig) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the detector's loss as a function of logits (B, 2, H, W) and hole (B, 1, H, W)."""
+    return {
+        "focal": lambda logits, hole: focal(logits, hole, config.focal_gamma),
+        "balanced-cross-entropy": balanced_cross_entropy,
+        "cross-entropy": cross_entropy,
+    }[config.detector_loss]
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without reaching its weights."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _mix(prediction: Tensor, batch: TensorBatch, share: float, step: int) -> Tensor:
+    """Replace a share of the predictions by first fills: harmonic, Navier–Stokes, or a blend of either with ours.
+
+    Which samples rotates with the step, so that no random state has to survive a restart.
+    """
+    if share <= 0 or batch.fills.shape[1] == 0:
+        return prediction
+    samples = prediction.shape[0]
+    mixed: list[Tensor] = []
+    for index in range(samples):
+        draw = torch.rand(3, generator=torch.Generator().manual_seed(step * samples + index)).tolist()
+        if draw[0] >= share:
+            mixed.append(prediction[index])
+            continue
+        which = 0 if draw[1] < 0.5 else 3
+        fill = torch.lerp(batch.image[index], batch.fills[index, which : which + 3], batch.hole[index])
+        mixed.append(torch.lerp(fill, prediction[index], max(0.0, 2 * draw[2] - 1)))
+    return torch.stack(mixed)

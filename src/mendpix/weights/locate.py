@@ -1,0 +1,120 @@
+"""Find a model by name or path, and open it. Knows the table and the file system; runs nothing, downloads nothing."""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mendpix.engines import classical
+from mendpix.engines.interface import DetectorEngine, Engine, Kind
+from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
+from mendpix.errors import ModelError
+from mendpix.weights.table import MODELS, ModelEntry
+
+FOLDER = Path(__file__).parent
+"""Where the embedded model files lie."""
+
+SUFFIX = ".onnx"
+"""What tells a path from a name."""
+
+Model = str | os.PathLike[str]
+"""Name of a model, or path of a model file (a string that ends in .onnx, or any path object)."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What `list_models` tells about a model."""
+
+    name: str
+    """What to give as `model` or `detector`."""
+    kind: Kind
+    """What it does: `generator` and `classical` fill, `detector` looks for filled pixels."""
+    description: str
+    """What it is good for, in half a sentence."""
+    available: bool
+    """True if it can be used in this installation."""
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """List every model by name, those that this installation lacks included.
+
+    Example:
+        >>> [model.name for model in list_models() if model.kind == "detector"]
+        ['scenes-detector']
+    """
+    return tuple(ModelInfo(name, entry.kind, entry.description, _is_available(entry)) for name, entry in MODELS.items())
+
+
+def open_generator(model: Model, *, threads: int | None = None) -> Engine:
+    """Open what fills holes.
+
+    Args:
+        model: Name or path.
+        threads: Threads for one run of a network; None = one per core.
+
+    Raises:
+        ModelError: If the name is unknown, the file is missing or broken, or it is a detector.
+        MissingExtraError: If the method needs a package that is not installed.
+    """
+    if _is_path(model):
+        return OnnxGenerator(model, threads=threads)
+    entry = _entry(model, ("generator", "classical"), "fills", "the detector")
+    if entry.engine is not None:
+        return entry.engine()
+    return OnnxGenerator(_embedded(os.fspath(model), entry), threads=threads)
+
+
+def open_detector(model: Model, *, threads: int | None = None) -> DetectorEngine:
+    """Open what looks for filled pixels.
+
+    Args:
+        model: Name or path.
+        threads: Threads for one run; None = one per core.
+
+    Raises:
+        ModelError: If the name is unknown, the file is missing or broken, or it is no detector.
+    """
+    if _is_path(model):
+        return OnnxDetector(model, threads=threads)
+    entry = _entry(model, ("detector",), "detects", "the model")
+    return OnnxDetector(_embedded(os.fspath(model), entry), threads=threads)
+
+
+def _is_path(model: Model) -> bool:
+    return not isinstance(model, str) or model.lower().endswith(SUFFIX)
+
+
+def _entry(model: Model, kinds: tuple[Kind, ...], work: str, other: str) -> ModelEntry:
+    """Look a name up, and refuse one of the wrong kind."""
+    name = os.fspath(model)
+    entry = MODELS.get(name)
+    names = ", ".join(known for known, candidate in MODELS.items() if candidate.kind in kinds)
+    if entry is None:
+        raise ModelError(f"A model that {work} must be one of {names}, or the path of an {SUFFIX} file; got {name!r}.")
+    if entry.kind not in kinds:
+        raise ModelError(
+            f"A model that {work} must be one of {names}; {name} is a {entry.kind}. Give it as {other} instead."
+        )
+    return entry
+
+
+def _embedded(name: str, entry: ModelEntry) -> Path:
+    assert entry.file is not None
+    path = FOLDER / entry.file
+    if not path.is_file():
+        others = ", ".join(known for known, other in MODELS.items() if other.kind != "detector" and other.engine)
+        way_out = (
+            f"Install mendpix again, or use another model: {others}, or the path of an {SUFFIX} file."
+            if entry.kind == "generator"
+            else f"Install mendpix again, give the path of an {SUFFIX} file, or leave the detector out (None)."
+        )
+        raise ModelError(f"The model {name} must lie in the package as {entry.file}; it is not there. {way_out}")
+    return path
+
+
+def _is_available(entry: ModelEntry) -> bool:
+    if entry.file is not None:
+        return (FOLDER / entry.file).is_file()
+    if entry.extra == "cv2.xphoto":
+        return classical.has_shiftmap()
+    return entry.extra is None or importlib.util.find_spec(entry.extra) is not None

@@ -1,0 +1,65 @@
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
+from mendpix.data.dataset import CropSpec, PictureStore
+from mendpix.data.mask_sampler import MaskSpec
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> BatchSource:
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (50, 60, 3), np.uint8)
+        PillowImage.fromarray(pixels).save(tmp_path / f"{number}.png")
+    store = PictureStore.open([tmp_path])
+    return BatchSource(store, CropSpec(px=32, scale_min=0.7), MaskSpec(), seed=3, guide_share=0.5)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("image", "hole", "fills"))
+
+
+def test_a_batch_is_a_function_of_its_request(source: BatchSource):
+    request = BatchRequest(step=5, batch_pictures=4, crop_px=32)
+    assert same(source.batch(request), source.batch(request))
+    assert not same(source.batch(request), source.batch(BatchRequest(step=6, batch_pictures=4, crop_px=32)))
+
+
+def test_processes_share_the_batch_of_one(source: BatchSource):
+    whole = source.batch(BatchRequest(2, 4, 32))
+    parts = [source.batch(BatchRequest(2, 4, 32, rank, 2)) for rank in range(2)]
+    for rank, part in enumerate(parts):
+        assert np.array_equal(part.image, whole.image[rank::2])
+        assert np.array_equal(part.fills, whole.fills[rank::2])
+
+
+def test_shapes_ranges_and_known_pixels(source: BatchSource):
+    batch = source.batch(BatchRequest(0, 6, 32))
+    assert batch.image.shape == (6, 3, 32, 32)
+    assert batch.hole.shape == (6, 1, 32, 32)
+    assert batch.fills.shape == (6, 6, 32, 32)
+    assert {array.dtype for array in (batch.image, batch.hole, batch.fills)} == {np.dtype(np.float32)}
+    assert batch.image.min() >= 0
+    assert batch.image.max() <= 1
+    assert set(np.unique(batch.hole)) == {0.0, 1.0}
+    known = np.broadcast_to(batch.hole == 0, batch.image.shape)
+    for fill in (batch.fills[:, :3], batch.fills[:, 3:]):
+        assert np.array_equal(fill[known], batch.image[known])
+        assert not np.array_equal(fill[~known], batch.image[~known])
+    guided = [np.array_equal(fill[:3], fill[3:]) for fill in batch.fills]
+    assert any(guided)
+    assert not all(guided)
+
+
+def test_the_prefetcher_keeps_the_order(source: BatchSource):
+    prefetcher = Prefetcher(source, lambda step: BatchRequest(step, 2, 32), threads=3, ahead=4)
+    stream = prefetcher.batches(7)
+    taken = list(itertools.islice(stream, 5))
+    stream.close()
+    assert [step for step, _ in taken] == [7, 8, 9, 10, 11]
+    for step, batch in taken:
+        assert same(batch, source.batch(BatchRequest(step, 2, 32)))

@@ -1,0 +1,64 @@
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mendpix.engines import classical
+from mendpix.errors import MissingExtraError
+from mendpix.inference import sizing
+
+ENGINES = {
+    "harmonic": classical.harmonic,
+    "telea": classical.telea,
+    "navier-stokes": classical.navier_stokes,
+    "shiftmap": classical.shiftmap,
+    "biharmonic": classical.biharmonic,
+}
+QUICK = ("harmonic", "telea", "navier-stokes", "biharmonic")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_known_pixels_stay_and_the_hole_does_not_matter(name):
+    rows, columns = np.mgrid[0:40, 0:48].astype(np.float32)
+    image = np.stack([rows / 40, columns / 48, (rows + columns) / 88], axis=2)
+    hole = np.zeros((40, 48), np.float32)
+    hole[12:20, 15:25] = 1
+    missing = hole > 0
+    spoilt = np.where(missing[..., None], np.float32(1), image)
+    engine = ENGINES[name]()
+    assert engine.facts.name == name
+    filled = engine.fill(image, hole)
+    assert filled.dtype == np.float32
+    assert np.array_equal(filled[~missing], image[~missing])
+    assert np.array_equal(filled, engine.fill(spoilt, hole))
+    assert np.array_equal(spoilt[missing], np.ones((80, 3), np.float32))  # not written to
+    if name in QUICK:
+        assert np.abs(filled - image)[missing].max() < 0.1  # a slope continues, roughly
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_small_pictures_of_any_shape_are_filled_the_same_every_time(name, height, width, seed):
+    if height * width == 1:
+        width = 2
+    rng = np.random.default_rng(seed)
+    image = rng.random((height, width, 3), np.float32)
+    hole = np.zeros((height, width), np.float32)
+    hole.flat[rng.integers(height * width)] = 1
+    engine = ENGINES[name]()
+    filled = sizing.fill(engine, image, hole)
+    assert filled.shape == image.shape
+    assert np.isfinite(filled).all()
+    assert np.array_equal(filled, sizing.fill(engine, image, hole))
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.restoration", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'mendpix\[biharmonic\]'"):
+        classical.biharmonic()
+    monkeypatch.delattr(classical.cv2, "xphoto")
+    with pytest.raises(MissingExtraError, match="opencv-contrib-python-headless"):
+        classical.shiftmap()

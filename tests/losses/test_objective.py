@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from mendpix.losses.objective import GeneratorObjective
+from mendpix.losses.reconstruction import weight_map, weighted_l1
+
+
+def tensors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), torch.rand(2, 1, 8, 8)
+
+
+def test_with_default_weights_it_is_the_papers_weighted_l1():
+    prediction, target, map_ = tensors()
+    total, parts = GeneratorObjective()(prediction, target, map_)
+    assert torch.allclose(total, weighted_l1(prediction, target, weight_map(map_, 10.0)))
+    assert torch.allclose(parts["weighted_l1"], total)
+
+
+def test_the_sum_is_the_weighted_parts():
+    prediction, target, map_ = tensors()
+    features = ({"a": prediction}, {"a": target})
+    objective = GeneratorObjective(weighted_l1=2.0, squared=3.0, perceptual=0.5)
+    total, parts = objective(prediction, target, map_, features=features)
+    assert parts.keys() == {"weighted_l1", "squared", "perceptual"}
+    expected = 2 * parts["weighted_l1"] + 3 * parts["squared"] + 0.5 * parts["perceptual"]
+    assert torch.allclose(total, expected)
+    assert torch.allclose(parts["squared"], (prediction - target).square().mean())
+
+
+def test_equal_pictures_cost_nothing_and_the_map_is_differentiated():
+    prediction, target, map_ = tensors()
+    assert GeneratorObjective(relative=True)(target, target, map_, prediction)[0] == 0
+    map_.requires_grad_(True)
+    GeneratorObjective()(prediction, target, map_)[0].backward()
+    assert map_.grad is not None
+    assert map_.grad.abs().min() > 0
+
+
+def test_relative_terms_weigh_pictures_alike():
+    """A prediction half as wrong as its first fill costs the same in a smooth picture as in a busy one."""
+    target = torch.zeros(2, 3, 8, 8)
+    first = torch.zeros_like(target)
+    first[0, :, 2:6, 2:6], first[1, :, 2:6, 2:6] = 0.1, 0.8
+    prediction = first / 2
+    map_ = torch.zeros(2, 1, 8, 8)
+    objective = GeneratorObjective(relative=True)
+    alone = [objective(prediction[i : i + 1], target[i : i + 1], map_[i : i + 1], first[i : i + 1])[0] for i in (0, 1)]
+    assert alone[0] == pytest.approx(alone[1].item(), rel=0.1)
+    assert alone[1] == pytest.approx(0.5, rel=0.05)
+
+
+def test_missing_inputs_are_named():
+    prediction, target, map_ = tensors()
+    with pytest.raises(ValueError, match="first_fill"):
+        GeneratorObjective(relative=True)(prediction, target, map_)
+    with pytest.raises(ValueError, match="features"):
+        GeneratorObjective(perceptual=1.0)(prediction, target, map_)

@@ -1,0 +1,73 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mendpix.errors import RecipeError
+from mendpix.training.config import Recipe, format_recipe, load_recipe, parse_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+SMALL = {
+    "name": "x",
+    "data": {"pictures": ["a"]},
+    "generator": {"name": "scenes"},
+    "detector": {"name": "scenes-detector"},
+    "schedule": {"steps": 3},
+}
+
+
+def with_value(section: str, key: str, value: object) -> dict[str, object]:
+    table = dict(SMALL.get(section, {}))  # type: ignore[call-overload]
+    table[key] = value
+    return {**SMALL, section: table}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_loads_and_its_resolved_text_reads_back_to_the_same_recipe(path: Path):
+    recipe = load_recipe(path)
+    assert isinstance(recipe, Recipe)
+    assert parse_recipe(tomllib.loads(format_recipe(recipe))) == recipe
+
+
+def test_unknown_key_names_the_nearest_valid_one():
+    with pytest.raises(RecipeError, match=r"optimizer has no key 'generator_ir'. Did you mean generator_lr\?"):
+        parse_recipe(with_value("optimizer", "generator_ir", 1e-3))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "words"),
+    [
+        ("schedule", "steps", "many", "schedule.steps must be int; got 'many'"),
+        ("schedule", "steps", True, "schedule.steps must be int; got True"),
+        ("objective", "detector_loss", "hinge", "objective.detector_loss must be"),
+        ("masks", "border", "sometimes", "masks.border must be 'free' or 'touch' or 'any'"),
+        ("masks", "margin_px", -1, "margin_px must be at least 0"),
+        ("masks", "bins", [[0.3, 0.2]], "bins must be pairs"),
+        ("objective", "perceptual", 0.1, "objective.backbone"),
+        ("schedule", "stages", [{"crop_px": 8, "batch_pictures": 1, "until": 0.5}], "the last at 1.0"),
+    ],
+)
+def test_wrong_value_is_named(section: str, key: str, value: object, words: str):
+    with pytest.raises(RecipeError, match=words.replace("(", r"\(").replace("[", r"\[")):
+        parse_recipe(with_value(section, key, value))
+
+
+def test_missing_key_is_named():
+    with pytest.raises(RecipeError, match="recipe must have the key 'generator'"):
+        parse_recipe({key: value for key, value in SMALL.items() if key != "generator"})
+
+
+def test_paths_start_at_the_recipe(tmp_path: Path):
+    (tmp_path / "r.toml").write_text(
+        'name="x"\n[data]\npictures=["p/*.png"]\n[generator]\nname="scenes"\n[detector]\nname="scenes-detector"\n'
+        "[schedule]\nsteps=1\n"
+    )
+    assert load_recipe(tmp_path / "r.toml").data.pictures == (str(tmp_path / "p/*.png"),)
+
+
+def test_missing_and_broken_files_are_errors(tmp_path: Path):
+    with pytest.raises(RecipeError, match=r"none\.toml"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("name = \n")
+    with pytest.raises(RecipeError, match="must be TOML"):
+        load_recipe(tmp_path / "broken.toml")

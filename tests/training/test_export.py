@@ -1,0 +1,81 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from mendpix.engines.interface import FACTS_KEY, Facts
+from mendpix.errors import CheckpointError, OutputError
+from mendpix.training.calibrate import Calibration, fit
+from mendpix.training.checkpoint import load_network, read_record
+from mendpix.training.config import Recipe
+from mendpix.training.export import export_run
+from mendpix.training.loop import train
+
+
+@pytest.fixture
+def run(tiny: Callable[..., Recipe], tmp_path: Path) -> Path:
+    train(tiny(steps=6), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_generator_and_detector_run_without_torch_at_any_size(run: Path, tmp_path: Path):
+    report = export_run(run, tmp_path / "g.onnx", "generator")
+    assert report.max_abs_difference < 0.01
+    assert report.size_bytes == (tmp_path / "g.onnx").stat().st_size
+    model = onnx.load(tmp_path / "g.onnx")
+    large = [t for t in model.graph.initializer if np.prod(t.dims) >= 64]
+    assert large
+    assert {tensor.data_type for tensor in large} <= {onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64}
+    facts = Facts.from_json({entry.key: entry.value for entry in model.metadata_props}[FACTS_KEY])
+    assert (facts.kind, facts.multiple_of, facts.inputs) == ("generator", 8, ("image", "hole", "fills"))
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx")
+    network = load_network(run, "generator")
+    for height, width in ((64, 72), (72, 200)):
+        image, hole = torch.rand(1, 3, height, width), torch.zeros(1, 1, height, width)
+        hole[..., 5:30, 9:33] = 1
+        fills = torch.rand(1, 6, height, width)
+        feed = {"image": image.numpy(), "hole": hole.numpy(), "fills": fills.numpy()}
+        found = session.run(["prediction"], feed)[0]
+        with torch.no_grad():
+            assert np.abs(network(image, hole, fills).numpy() - found).max() < 0.01
+
+    report = export_run(run, tmp_path / "d.onnx", "detector")
+    calibration = Calibration(**read_record(run / "checkpoints" / "step-00000006")["calibration"])
+    probability = onnxruntime.InferenceSession(tmp_path / "d.onnx").run(["probability"], {"image": feed["image"]})[0]
+    with torch.no_grad():
+        logits = load_network(run, "detector")(image)
+    expected = torch.sigmoid(calibration.scale * (logits[:, 1:] - logits[:, :1]) + calibration.bias).numpy()
+    assert np.abs(expected - probability).max() < 0.01
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "d.onnx").metadata_props}
+    assert json.loads(metadata[FACTS_KEY])["step"] == 6
+
+
+def test_export_says_what_is_missing(tmp_path: Path, run: Path):
+    with pytest.raises(CheckpointError, match="neither"):
+        export_run(tmp_path, tmp_path / "x.onnx")
+    with pytest.raises(OutputError):
+        export_run(run, tmp_path / "missing" / "x.onnx")
+    newest = run / "checkpoints" / "step-00000006" / "generator.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="whole safetensors file"):
+        export_run(run, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_calibration_finds_the_true_numbers():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 2, 40_000)
+    labels = (rng.random(40_000) < 1 / (1 + np.exp(-(0.6 * scores - 1.2)))).astype(np.float32)
+    found = fit(scores, labels)
+    assert found.scale == pytest.approx(0.6, abs=0.05)
+    assert found.bias == pytest.approx(-1.2, abs=0.05)
+
+
+def test_calibration_stays_neutral_without_evidence():
+    assert fit(np.arange(5.0), np.zeros(5)) == Calibration()
+    assert fit(np.arange(50.0), (np.arange(50) < 25).astype(float)) == Calibration()  # the wrong way round

@@ -1,0 +1,152 @@
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mendpix.errors import RecipeError
+from mendpix.training import loop
+from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
+from mendpix.training.config import Recipe, load_recipe
+from mendpix.training.loop import stage_at, train
+
+MakeRecipe = Callable[..., Recipe]
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def tensors(checkpoint: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+    for part in ("generator", "detector", "training"):
+        found |= {f"{part}:{key}": value for key, value in load_file(checkpoint / f"{part}.safetensors").items()}
+    return found
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_killed_run_resumes_to_the_same_weights(tiny: MakeRecipe, tmp_path: Path, monkeypatch, optimizer: str):
+    recipe = tiny(steps=8)
+    recipe = replace(recipe, optimizer=replace(recipe.optimizer, name=optimizer))
+    through = train(recipe, tmp_path / "through")
+
+    real = loop.compute_gradients
+
+    def die_at_six(*arguments, step: int, **keywords):
+        if step == 6:
+            raise KeyboardInterrupt
+        return real(*arguments, step=step, **keywords)
+
+    monkeypatch.setattr(loop, "compute_gradients", die_at_six)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "killed")
+    monkeypatch.setattr(loop, "compute_gradients", real)
+    stopped = latest_checkpoint(tmp_path / "killed")
+    assert stopped is not None
+    assert read_record(stopped)["step"] == 4
+    assert max(line["step"] for line in lines(tmp_path / "killed")) == 6
+    resumed = train(recipe, tmp_path / "killed", resume=True)
+
+    expected, got = tensors(through), tensors(resumed)
+    assert expected.keys() == got.keys()
+    for key, value in expected.items():
+        assert torch.equal(value, got[key]), key
+    clock = "training/spent_s"
+    assert [{k: v for k, v in line.items() if k != clock} for line in lines(tmp_path / "through")] == [
+        {k: v for k, v in line.items() if k != clock} for line in lines(tmp_path / "killed")
+    ]
+
+
+def test_the_smoke_recipe_trains_in_under_a_minute_and_learns_the_photo(tmp_path: Path):
+    recipe = load_recipe(Path(__file__).parents[2] / "recipes" / "smoke.toml")
+    started = time.perf_counter()
+    train(recipe, tmp_path / "run")
+    assert time.perf_counter() - started < 60
+    error = [line["training/weighted_l1"] for line in lines(tmp_path / "run")]
+    detector = [line["training/detector"] for line in lines(tmp_path / "run")]
+    assert np.mean(error[-2:]) < error[0]
+    assert np.mean(detector[-2:]) < detector[0]
+
+
+def test_a_run_learns_to_beat_its_first_fill(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=120, squared=1.0)
+    recipe = replace(recipe, optimizer=replace(recipe.optimizer, name="muon", muon_lr=5e-3))
+    recipe = replace(recipe, schedule=replace(recipe.schedule, checkpoint_every_steps=1000))
+    train(recipe, tmp_path / "run")
+    squared = [line["training/squared"] for line in lines(tmp_path / "run") if "training/squared" in line]
+    assert np.mean(squared[-40:]) < 0.85 * np.mean(squared[:20])  # 1 = as good as the harmonic fill
+
+
+def test_the_run_folder_holds_what_people_look_for(tiny: MakeRecipe, tmp_path: Path):
+    said: list[str] = []
+    last = train(tiny(), tmp_path / "run", say=said.append)
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} == {
+        "config.toml", "run.json", "metrics.jsonl", "samples", "checkpoints", "tensorboard",
+    }  # fmt: skip
+    assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["step-00000004", "step-00000008"]
+    assert last == run / "checkpoints" / "step-00000008"
+    assert list((run / "tensorboard").iterdir())
+    assert list((run / "samples").glob("*.png"))
+    final = lines(run)[-1]
+    assert {"validation/psnr/10", "validation/psnr/60", "validation/ssim/mean", "validation/l1/mean"} <= final.keys()
+    assert json.loads((run / "run.json").read_text())["seed"] == 10
+    assert any("psnr" in line for line in said)
+
+
+def test_a_run_is_never_overwritten(tiny: MakeRecipe, tmp_path: Path):
+    train(tiny(steps=1), tmp_path / "run")
+    with pytest.raises(RecipeError, match="holds a run"):
+        train(tiny(steps=1), tmp_path / "run")
+
+
+def test_a_budget_ends_the_run_with_the_schedule_done(tiny: MakeRecipe, tmp_path: Path):
+    last = train(tiny(steps=10_000_000), tmp_path / "run", budget_s=3)
+    record = read_record(last)
+    assert 1 < record["step"] < 10_000
+    assert 3 <= record["spent_s"] < 15
+
+
+def test_checkpoints_load_into_networks_of_the_recorded_size(tiny: MakeRecipe, tmp_path: Path):
+    train(tiny(steps=2), tmp_path / "run")
+    generator = load_network(tmp_path / "run", "generator")
+    detector = load_network(tmp_path / "run", "detector")
+    assert not generator.training
+    image, hole = torch.rand(1, 3, 16, 24), torch.zeros(1, 1, 16, 24)
+    hole[..., 4:9, 5:12] = 1
+    filled = generator(image, hole, torch.rand(1, 6, 16, 24))
+    assert filled.shape == image.shape
+    assert torch.equal(filled[:, :, :4], image[:, :, :4])
+    assert detector(image).shape == (1, 2, 16, 24)
+
+
+def test_the_published_network_trains_too(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=2, relative=False, other_fills_share=0.0)
+    recipe = replace(
+        recipe,
+        generator=replace(recipe.generator, name="gdn", sizes={"base_channels": 4, "residual_blocks": 1}),
+        detector=replace(recipe.detector, name="gdn-detector", sizes={"base_channels": 4}),
+    )
+    train(recipe, tmp_path / "run")
+    assert lines(tmp_path / "run")[-1]["validation/psnr/mean"] > 0
+
+
+def test_unknown_networks_and_sizes_are_named(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=1)
+    for generator, words in (
+        (replace(recipe.generator, name="scenery"), "generator must be one of gdn, scenes; got 'scenery'"),
+        (replace(recipe.generator, name="gdn-detector"), "generator must be one of gdn, scenes"),
+        (replace(recipe.generator, sizes={"breadth": 3}), "sizes of scenes must be among width_half"),
+    ):
+        with pytest.raises(RecipeError, match=words):
+            train(replace(recipe, generator=generator), tmp_path / "run")
+
+
+def test_stages_follow_the_share_done(tiny: MakeRecipe):
+    schedule = tiny().schedule
+    assert [stage_at(schedule, share).crop_px for share in (0.0, 0.49, 0.5, 1.0)] == [32, 32, 48, 48]
