@@ -177,10 +177,10 @@ def main() -> None:
     )
     print(f"runs: median of {options.runs} after {options.warm_up} not timed; the calls take turns")
     print(f"hole: a disc and a wavy stroke, {' / '.join(shares)} of the picture; photo.jpg (quality 95) -> mended.png")
+    print("network alone: the whole picture at once, inputs ready in memory, no first fills")
     print(
-        "network alone: the whole picture at once, inputs ready in memory, no first fills; weights stored in fp16, computed in fp32"
+        "paper's generator: GdnGenerator as published, random weights; all weights stored in fp16, computed in fp32\n"
     )
-    print("paper's generator: GdnGenerator as published, random weights\n")
     print(f"| p50, ms | {' | '.join(f'{size}²' for size in found)} |")
     print("| --- |" + " ---: |" * len(found))
     for label in next(iter(found.values())):

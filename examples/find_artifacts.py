@@ -1,6 +1,6 @@
 import mendpix
 
 doubt = mendpix.detect("examples/photo.jpg")
-print(f"{doubt.score:.1%} of the picture looks filled")
+print(f"artifact score {doubt.score:.3f}")
 row, column = divmod(int(doubt.probability.argmax()), doubt.probability.shape[1])
 print(f"most doubtful at column {column}, row {row}: {doubt.probability[row, column]:.0%}")

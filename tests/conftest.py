@@ -1,1 +1,6 @@
-"""Fixtures for all tests. That this file exists lets every test import the modules beside it, such as `backbones`."""
+"""Let every test import the modules that lie beside it, such as `backbones`: pytest's importlib mode does not."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

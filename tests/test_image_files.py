@@ -46,7 +46,6 @@ def stored(orientation: int) -> np.ndarray:
         4: lambda a: a[::-1],
         5: lambda a: a.swapaxes(0, 1),
         6: lambda a: np.rot90(a, 1),
-        7: lambda a: np.rot90(a, 1)[:, ::-1].swapaxes(0, 1)[::-1].swapaxes(0, 1)[::-1, ::-1][:, ::-1],
         8: lambda a: np.rot90(a, -1),
     }[orientation](ARROW)
 
@@ -226,6 +225,12 @@ def test_what_is_no_picture_is_named(tmp_path):
         read_picture(tmp_path / "nothing.png")
     with pytest.raises(ImageError, match=r"it is a folder\. Name a file in it"):
         read_picture(tmp_path)
+
+
+def test_drawings_are_not_handed_to_other_programs(tmp_path):
+    Image.fromarray(ARROW).save(tmp_path / "drawing.eps")
+    with pytest.raises(ImageError, match=r"drawing\.eps; it is a drawing \(EPS\)\. Export it as PNG"):
+        read_picture(tmp_path / "drawing.eps")
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])

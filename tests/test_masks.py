@@ -1,6 +1,7 @@
 """Masks: one threshold, one polarity, and a photo is none."""
 
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mendpix.errors import ImageError, MaskError, ShapeError
 from mendpix.masks import binarise, components, dilate, feather, hole_share, read_mask, resize_hole
 
 SIZE = (64, 96)
+CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
 
 def square(value: int = 255) -> np.ndarray:
@@ -182,9 +184,11 @@ def test_a_photo_is_no_mask(channels, sigma, quality):
         read_mask(mask if quality is None else jpeg(mask, quality), (256, 256))
 
 
-def test_a_large_photo_is_no_mask():
+def test_a_large_dark_photo_is_no_mask():
+    mask = photo(3, 4, (600, 1100))
+    mask[:250] = 3
     with pytest.raises(MaskError, match="looks like a photo"):
-        read_mask(photo(3, 10, (600, 1100)), (600, 1100))
+        read_mask(mask, (600, 1100))
 
 
 def test_a_dark_photo_is_no_mask():
@@ -233,6 +237,19 @@ def test_accepts_soft_strokes():
         points = (np.cumsum(rng.normal(0, 60, (6, 2)), axis=0) + 256).astype(np.int32)
         cv2.polylines(mask, [points.reshape(-1, 1, 2)], False, 255, 12)
     accepted(cv2.GaussianBlur(mask, (0, 0), 5))
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
+def test_masks_and_photos_as_people_bring_them():
+    pairs = [(path, Path(str(path).replace("-mask", ""))) for path in sorted(CASES.glob("*/*-mask.png"))]
+    assert len(pairs) >= 6
+    for mask, photograph in pairs:
+        with Image.open(photograph) as image:
+            size = (image.height, image.width)
+        assert 0 < hole_share(read_mask(mask, size, invert=mask.parent.name == "text")) < 0.6
+        with pytest.raises(MaskError, match="looks like a photo"):
+            read_mask(photograph, size)
 
 
 # ---- shaping holes
@@ -311,6 +328,7 @@ def test_resizing_to_the_same_size_changes_nothing():
 def test_binarise_refuses_what_is_no_plane():
     with pytest.raises(ShapeError, match=r"must be \(H, W\); got \(2, 2, 2\)"):
         binarise(np.zeros((2, 2, 2)))
+    assert binarise(np.array([[True, False]])).tolist() == [[1, 0]]
     with pytest.raises(ShapeError, match="got int64"):
         binarise(np.zeros((2, 2), np.int64))
     with pytest.raises(ShapeError, match=r"got values from 0\.0 to 255\.0"):

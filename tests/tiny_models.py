@@ -1,4 +1,4 @@
-"""Tiny model files, written with the `onnx` package: every line of the engine that runs files is run without weights."""
+"""Tiny model files, written with the `onnx` package: the engine that runs files is run without trained weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +44,10 @@ def write_model(
 def grey_generator(path: Path, **facts: object) -> Path:
     """Fills every hole with 0.5; the picture that it gets shows through unchanged elsewhere."""
     half = np.array(0.5, np.float32)
-    nodes = [helper.make_node("Mul", ["hole", "half"], ["grey"]), helper.make_node("Add", ["image", "grey"], ["prediction"])]
+    nodes = [
+        helper.make_node("Mul", ["hole", "half"], ["grey"]),
+        helper.make_node("Add", ["image", "grey"], ["prediction"]),
+    ]
     return write_model(
         path,
         nodes,
@@ -56,7 +59,7 @@ def grey_generator(path: Path, **facts: object) -> Path:
 
 
 def first_fill_generator(path: Path, which: int = 0, **facts: object) -> Path:
-    """Answers with one of the two first fills: 0 = harmonic, 1 = Navier–Stokes. Refuses sizes that are no multiple of 8."""
+    """Answers with one of the first fills: 0 = harmonic, 1 = Navier–Stokes. Fails on sizes not divisible by 8."""
     constants = {
         "start": np.array([3 * which], np.int64),
         "stop": np.array([3 * which + 3], np.int64),

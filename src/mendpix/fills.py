@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mendpix.errors import MaskError, ShapeError
-from mendpix.types import FloatArray, Image, Mask
+from mendpix.types import AnyArray, FloatArray, Image, Mask
 
 NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
 """Mean of the four neighbours: one Jacobi sweep of the Laplace equation."""
@@ -55,8 +55,8 @@ def harmonic(image: FloatArray, hole: Mask, *, sweeps: int = SWEEPS) -> FloatArr
     _check(image, hole)
     missing = hole > 0
     known = np.where(missing, np.float32(0), np.float32(1))
-    values = [image * known[..., None]]
-    weights = [known]
+    values: list[FloatArray] = [np.where(missing[..., None], np.float32(0), image)]
+    weights: list[FloatArray] = [known]
     while weights[-1].min() == 0:  # up to the level where every cell knows something
         height, width = weights[-1].shape
         if max(height, width) == 1:
@@ -68,8 +68,9 @@ def harmonic(image: FloatArray, hole: Mask, *, sweeps: int = SWEEPS) -> FloatArr
         # Means of the known pixels of each 2 x 2 cell; cells without any stay unknown.
         total = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
         mean = _channels(cv2.resize(value, size, interpolation=cv2.INTER_AREA))
-        values.append(mean / np.maximum(total, 1e-6)[..., None] * (total > 0)[..., None])
-        weights.append((total > 0).astype(np.float32))
+        some = total > 0
+        values.append(np.where(some[..., None], mean / np.maximum(total, 1e-6)[..., None], np.float32(0)))
+        weights.append(some.astype(np.float32))
 
     filled = values[-1]
     for level in range(len(values) - 2, -1, -1):
@@ -151,9 +152,9 @@ def _opencv(image: Image, hole: Mask, radius_px: float, method: int) -> Image:
     return np.where(missing[..., None], filled.astype(np.float32) / 255, image).astype(np.float32, copy=False)
 
 
-def _channels(array: FloatArray) -> FloatArray:
+def _channels(array: AnyArray) -> FloatArray:
     """Give back the channel axis that OpenCV drops for one channel."""
-    return array if array.ndim == 3 else array[..., None]
+    return np.asarray(array if array.ndim == 3 else array[..., None], np.float32)
 
 
 def _check(image: FloatArray, hole: Mask) -> None:

@@ -14,7 +14,7 @@ from PIL import Image as PilImage
 from PIL.PngImagePlugin import PngInfo
 
 from mendpix.errors import OutputError
-from mendpix.image_files import XMP_KEYWORD, FileFacts
+from mendpix.image_facts import XMP_KEYWORD, FileFacts
 
 JPEG_QUALITY = 95
 """Quality of a JPEG, WebP or AVIF that has no lossy source to take it from, 0 to 100."""
@@ -73,17 +73,27 @@ JPEG_SEGMENT_BYTES = 65533 - 29
 """Longest metadata that fits one JPEG segment beside its name."""
 
 
-def encode(image: PilImage.Image, path: Path, facts: FileFacts) -> bytes:
-    """Encode a picture in the format of `path`'s suffix, with the metadata that the format can hold.
+def format_of(path: Path) -> str:
+    """Give Pillow's name of the format that a suffix stands for.
 
     Raises:
-        OutputError: If the suffix is unknown or the format cannot hold the picture's mode.
+        OutputError: If it stands for none that can be written.
     """
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(
             f"a picture's name must end in one of {', '.join(FORMATS)}; got {path.name!r}. Use .png to lose nothing."
         )
+    return kind
+
+
+def encode(image: PilImage.Image, path: Path, facts: FileFacts) -> bytes:
+    """Encode a picture in the format of `path`'s suffix, with the metadata that the format can hold.
+
+    Raises:
+        OutputError: If the suffix is unknown or the format cannot hold the picture's mode.
+    """
+    kind = format_of(path)
     image = _fit_mode(image, kind, path)
     stream = io.BytesIO()
     try:
@@ -167,9 +177,9 @@ def _options(image: PilImage.Image, kind: str, facts: FileFacts) -> dict[str, An
         else:
             options |= {"quality": JPEG_QUALITY, "subsampling": 0}
         # One segment of a JPEG has two bytes for its length; what does not fit is left out, not the picture.
-        for name in ("exif", "xmp"):
-            if len(options.get(name, b"")) > JPEG_SEGMENT_BYTES:
-                del options[name]
+        for name in ("exif", "xmp", "comment"):
+            if len(options.get(name) or b"") > JPEG_SEGMENT_BYTES:
+                options[name] = b""
     elif kind == "WEBP":
         options |= {"exact": True, "quality": JPEG_QUALITY} if facts.lossy else {"exact": True, "lossless": True}
     elif kind == "AVIF":

@@ -1,4 +1,4 @@
-"""Files of pictures: opened, checked and turned upright, with everything in them that is not samples.
+"""Files of pictures: opened, checked, decoded and turned upright.
 
 Does not know holes, nor what samples mean (`image_modes`), nor how pictures are stored again (`image_encoding`).
 """
@@ -7,28 +7,26 @@ import contextlib
 import io
 import os
 import re
-import struct
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image as PilImage
-from PIL import JpegImagePlugin
 
 from mendpix.errors import ImageError, MendpixError
+from mendpix.image_deep import is_deep, read_deep
+from mendpix.image_facts import RAW_EXIF, XMP_KEYWORD, FileFacts, facts_of
+from mendpix.types import AnyArray
 
 MOST_PX = 200_000_000
 """Largest picture that is opened, px; a bigger one is more likely an attack on the memory than a photo."""
 
-LOSSLESS_TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "group3", "group4", "tiff_ccitt", "zstd", "lzma")
-
-TIFF_TAGS = (270, 271, 272, 305, 306, 315, 33432, 34665, 34853)
-"""Tags of a TIFF that describe the photo, not its storage: description, camera, date, author, rights, EXIF, GPS."""
-
 ORIENTATION = 0x0112
 """EXIF tag: which side of the stored picture is up; 1 = the stored one."""
+
+VECTOR_FORMATS = ("EPS", "WMF")
+"""Formats that Pillow hands to other programs to draw, which a file from anywhere should not start."""
 
 UPRIGHT: Mapping[int, PilImage.Transpose] = {
     2: PilImage.Transpose.FLIP_LEFT_RIGHT,
@@ -41,53 +39,18 @@ UPRIGHT: Mapping[int, PilImage.Transpose] = {
 }
 """How to turn a picture of each EXIF orientation upright."""
 
-XMP_KEYWORD = "XML:com.adobe.xmp"
-RAW_EXIF = "Raw profile type exif"
-"""Keywords of PNG texts that hold XMP, and EXIF as old programs wrote it."""
-
 _opening = threading.Lock()
 
 
-@dataclass(frozen=True)
-class FileFacts:
-    """Keep what belongs to a picture's file besides its samples. All empty for a picture that came from no file."""
-
-    format: str | None = None
-    """Pillow's name of the format."""
-    exif: bytes = field(default=b"", repr=False)
-    """EXIF block; of a file that was turned upright, the orientation in it says so."""
-    icc: bytes | None = field(default=None, repr=False)
-    """Colour profile."""
-    xmp: bytes | None = field(default=None, repr=False)
-    """XMP packet."""
-    dpi: tuple[float, float] | None = None
-    """Dots per inch, horizontally and vertically."""
-    text: tuple[tuple[str, str], ...] = ()
-    """PNG's texts: keyword and text."""
-    chunks: tuple[tuple[bytes, bytes], ...] = ()
-    """PNG's colour chunks (gAMA, cHRM, sRGB), ready to be written."""
-    comment: bytes | None = None
-    """JPEG's or GIF's comment."""
-    quantization: Mapping[int, list[int]] | None = field(default=None, repr=False)
-    """JPEG's quantisation tables."""
-    subsampling: int = 0
-    """JPEG's chroma subsampling as Pillow counts it: 0 = 4:4:4, 1 = 4:2:2, 2 = 4:2:0."""
-    progressive: bool = False
-    """Whether a JPEG is stored in several scans."""
-    lossy: bool = False
-    """Whether the file had lost detail when it was stored."""
-    compression: str | None = None
-    """TIFF's compression."""
-
-
-def read_file(path: str | os.PathLike[str]) -> tuple[PilImage.Image, FileFacts]:
+def read_file(path: str | os.PathLike[str]) -> tuple[PilImage.Image | AnyArray, FileFacts]:
     """Open a picture and turn it upright as its EXIF orientation says.
 
     Returns:
-        The decoded picture in its own mode, and what else the file holds.
+        The decoded picture in its own mode, or as a uint16 array (H, W, C) if it has colour of 16 bits a channel, for
+        which Pillow has no mode; and what else the file holds.
 
     Raises:
-        ImageError: If the file is missing, unreadable, broken, no picture, animated, or larger than `MOST_PX`.
+        ImageError: If the file is missing, unreadable, broken, no single picture, or larger than `MOST_PX`.
     """
     path = Path(path)
     try:
@@ -102,10 +65,11 @@ def read_file(path: str | os.PathLike[str]) -> tuple[PilImage.Image, FileFacts]:
         ) from error
     try:
         image = _open(data)
-        _check_size_and_frames(image, path)
+        _check(image, path)
         image.load()
         facts = facts_of(image, data)
-        return _upright(image, facts)
+        plain, facts = _upright(image, facts)
+        return (read_deep(plain, data, path) if is_deep(image, data) else plain), facts
     except MendpixError:
         raise
     except PilImage.UnidentifiedImageError as error:
@@ -116,39 +80,6 @@ def read_file(path: str | os.PathLike[str]) -> tuple[PilImage.Image, FileFacts]:
         raise ImageError(
             f"a whole picture was expected in {path}; it is broken or cut short ({error}). Get an intact copy."
         ) from error
-
-
-def facts_of(image: PilImage.Image, data: bytes = b"") -> FileFacts:
-    """Collect what belongs to the file of an opened picture.
-
-    Args:
-        image: A picture as Pillow opened it; a picture without a file has few facts.
-        data: The file's content, to tell lossy WebP from lossless.
-    """
-    info: Mapping[Any, Any] = image.info
-    kind = "JPEG" if image.format == "MPO" else image.format
-    exif = info.get("exif", b"")
-    dpi = info.get("dpi")
-    text: dict[str, str] = getattr(image, "text", {}) if kind == "PNG" else {}
-    xmp: str | bytes | None = info.get("xmp") or text.get(XMP_KEYWORD)
-    tables = getattr(image, "quantization", None) if kind == "JPEG" else None
-    compression = info.get("compression") if kind == "TIFF" else None
-    comment = info.get("comment")
-    return FileFacts(
-        format=kind,
-        exif=_tiff_exif(image) if kind == "TIFF" else exif if isinstance(exif, bytes) else b"",
-        icc=info.get("icc_profile") or None,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and float(dpi[0]) > 0 and float(dpi[1]) > 0 else None,
-        text=tuple((key, value) for key, value in text.items() if key not in (XMP_KEYWORD, RAW_EXIF)),
-        chunks=_png_colour_chunks(info) if kind == "PNG" else (),
-        comment=comment if isinstance(comment, bytes) else None,
-        quantization={key: list(table) for key, table in tables.items()} if tables else None,
-        subsampling=max(JpegImagePlugin.get_sampling(image), 0),  # unusual kinds (-1) get the one that loses nothing
-        progressive=bool(info.get("progressive")),
-        lossy=kind in ("JPEG", "AVIF") or (kind == "WEBP" and _webp_is_lossy(data)),
-        compression=compression if compression in LOSSLESS_TIFF else None,
-    )
 
 
 def _open(data: bytes) -> PilImage.Image:
@@ -162,7 +93,11 @@ def _open(data: bytes) -> PilImage.Image:
             PilImage.MAX_IMAGE_PIXELS = limit
 
 
-def _check_size_and_frames(image: PilImage.Image, path: Path) -> None:
+def _check(image: PilImage.Image, path: Path) -> None:
+    if image.format in VECTOR_FORMATS:
+        raise ImageError(
+            f"a picture of pixels was expected in {path}; it is a drawing ({image.format}). Export it as PNG."
+        )
     width, height = image.size
     if width * height > MOST_PX:
         raise ImageError(
@@ -196,47 +131,8 @@ def _upright(image: PilImage.Image, facts: FileFacts) -> tuple[PilImage.Image, F
         facts = replace(facts, dpi=facts.dpi[::-1])
     if facts.xmp is not None:
         facts = replace(facts, xmp=re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", facts.xmp))
-    for name, value in (("exif", facts.exif), ("xmp", facts.xmp), ("dpi", facts.dpi)):
-        if name in plain.info and value:
-            plain.info[name] = value
-        else:
-            plain.info.pop(name, None)
-    for name in (RAW_EXIF, XMP_KEYWORD):
+    for name in ("exif", "xmp", "dpi", RAW_EXIF, XMP_KEYWORD):
         plain.info.pop(name, None)
+    told = {"exif": facts.exif, "xmp": facts.xmp, "dpi": facts.dpi}
+    plain.info.update({name: value for name, value in told.items() if value})
     return plain, facts
-
-
-def _png_colour_chunks(info: Mapping[Any, Any]) -> tuple[tuple[bytes, bytes], ...]:
-    """Rebuild the chunks that say what a PNG's numbers mean as colour, which Pillow reads but does not write."""
-    chunks: list[tuple[bytes, bytes]] = []
-    if "gamma" in info:
-        chunks.append((b"gAMA", struct.pack(">I", round(info["gamma"] * 100000))))
-    if len(info.get("chromaticity", ())) == 8:
-        chunks.append((b"cHRM", struct.pack(">8I", *(round(value * 100000) for value in info["chromaticity"]))))
-    if "srgb" in info:
-        chunks.append((b"sRGB", bytes([info["srgb"]])))
-    return tuple(chunks)
-
-
-def _tiff_exif(image: PilImage.Image) -> bytes:
-    """Take the tags that describe the photo, not its storage, as an EXIF block; empty if there are none."""
-    try:
-        source, exif = image.getexif(), PilImage.Exif()
-        for tag in TIFF_TAGS:
-            if tag in source:
-                exif[tag] = source.get_ifd(tag) if tag in (0x8769, 0x8825) else source[tag]
-        return exif.tobytes() if len(exif) else b""
-    except Exception:  # broken tags (Pillow raises nearly anything) take nothing from the picture
-        return b""
-
-
-def _webp_is_lossy(data: bytes) -> bool:
-    """Look for the chunk that holds the picture: "VP8 " is lossy, "VP8L" is not."""
-    position = 12  # after RIFF, size, WEBP
-    while position + 8 <= len(data):
-        name = data[position : position + 4]
-        if name in (b"VP8 ", b"VP8L"):
-            return name == b"VP8 "
-        position += 8 + int.from_bytes(data[position + 4 : position + 8], "little")
-        position += position % 2
-    return False

@@ -147,8 +147,10 @@ def to_rgb(samples: AnyArray, layout: Layout) -> FloatArray:
     elif mode == "HSV":
         return _convert(HSV_SPAN * unit, cv2.COLOR_HSV2RGB)
     else:
-        return unit[..., :3].copy()
-    return np.repeat(grey[..., None], 3, axis=-1)
+        return unit if unit.shape[-1] == 3 else unit[..., :3].copy()
+    rgb = np.empty((*grey.shape, 3), np.float32)
+    rgb[:] = grey[..., None]
+    return rgb
 
 
 def side_plane(samples: AnyArray, layout: Layout) -> FloatArray | None:
@@ -219,7 +221,7 @@ def _unit(samples: AnyArray, layout: Layout) -> FloatArray:
     if layout.low == 0 and layout.high == 1:
         return samples.astype(np.float32)
     if layout.high - layout.low <= 65535 and layout.low == 0:
-        return samples.astype(np.float32) / np.float32(layout.high)
+        return np.divide(samples, np.float32(layout.high), dtype=np.float32)
     return ((samples.astype(np.float64) - layout.low) / (layout.high - layout.low)).astype(np.float32)
 
 

@@ -14,10 +14,12 @@ from PIL import Image as PilImage
 
 from mendpix.atomic_files import atomic_write
 from mendpix.composite import composite
-from mendpix.errors import ImageError, OutputError, ShapeError
+from mendpix.errors import ImageError, ShapeError
 from mendpix.fills import harmonic
+from mendpix.image_deep import encode_deep
 from mendpix.image_encoding import encode
-from mendpix.image_files import FileFacts, facts_of, read_file
+from mendpix.image_facts import FileFacts, facts_of
+from mendpix.image_files import read_file
 from mendpix.image_modes import Layout, from_rgb, layout_of_array, layout_of_pil, side_plane, to_rgb
 from mendpix.types import AnyArray, FloatArray, Image, Map, Mask
 
@@ -101,6 +103,8 @@ class Picture:
     def to_source_kind(self) -> PilImage.Image | AnyArray:
         """Give the picture as it came: an array for an array, a Pillow image for a Pillow image or a file.
 
+        Only a file with colour of 16 bits a channel, for which Pillow has no mode, gives an array.
+
         Returns:
             A new object of the source's shape and dtype, or mode, palette and info, which the caller may change.
         """
@@ -141,11 +145,10 @@ def read_picture(source: PictureSource) -> Picture:
             ) from error
         return _from_pil(source, facts)
     if isinstance(source, np.ndarray):
-        layout = layout_of_array(source)
-        samples = source.copy()
-        return Picture(to_rgb(samples, layout), samples, layout)
+        return _from_array(source.copy(), FileFacts())
     if isinstance(source, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]  # not for everybody
-        return _from_pil(*read_file(source))
+        content, facts = read_file(source)
+        return _from_array(content, facts) if isinstance(content, np.ndarray) else _from_pil(content, facts)
     raise ImageError(
         f"a picture must be a path, a Pillow image or a NumPy array; got {type(source).__name__}."
         " Convert it with np.asarray, channels last."
@@ -171,8 +174,13 @@ def write_picture(picture: PictureSource, path: str | os.PathLike[str], *, like:
     """
     ready = read_picture(picture)
     target = Path(path)
-    image = _to_pil(ready.samples, ready.template) if ready.template else _array_to_pil(ready.samples, ready.layout)
-    content = encode(image, target, (like or ready).facts)
+    facts = (like or ready).facts
+    if ready.template is not None:
+        content = encode(_to_pil(ready.samples, ready.template), target, facts)
+    elif ready.samples.dtype.itemsize == 2 and ready.samples.dtype.kind == "u" and ready.layout.mode != "L":
+        content = encode_deep(ready.samples, target, facts)
+    else:
+        content = encode(_array_to_pil(ready.samples, ready.layout), target, facts)
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
 
@@ -191,6 +199,11 @@ def write_map(values: Map, path: str | os.PathLike[str]) -> None:
     if values.ndim != 2 or values.dtype.kind != "f":
         raise ShapeError(f"a map must be float and (H, W); got {values.dtype} {values.shape}. Take a single plane.")
     write_picture(values, path)
+
+
+def _from_array(samples: AnyArray, facts: FileFacts) -> Picture:
+    layout = layout_of_array(samples)
+    return Picture(to_rgb(samples, layout), samples, layout, None, facts)
 
 
 def _from_pil(image: PilImage.Image, facts: FileFacts) -> Picture:
@@ -215,13 +228,8 @@ def _array_to_pil(samples: AnyArray, layout: Layout) -> PilImage.Image:
     if samples.dtype == np.bool_ and samples.ndim == 2:
         image = PilImage.new("1", samples.shape[::-1])
         return _to_pil(samples, image)
-    if samples.dtype == np.uint16 and samples.ndim == 2:
+    if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:
         return PilImage.frombytes("I;16", samples.shape[::-1], samples.astype("<u2").tobytes())
-    if samples.dtype == np.uint16:
-        raise OutputError(
-            "a colour picture must have 8 bits a channel to be written; got uint16."
-            " Divide it by 65535 and write the float result, or store it with another program."
-        )
     if samples.dtype != np.uint8:
         samples = np.rint(samples.astype(np.float32) * 255).astype(np.uint8)
     return PilImage.frombytes(layout.mode, samples.shape[1::-1], samples.tobytes())

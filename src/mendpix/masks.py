@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mendpix.errors import ImageError, MaskError, ShapeError
-from mendpix.image_modes import side_plane
+from mendpix.image_modes import GREY_MODES, side_plane
 from mendpix.images import PictureSource, read_picture
 from mendpix.types import AnyArray, FloatArray, Mask
 
@@ -257,15 +257,18 @@ def _read_strength(source: PictureSource) -> tuple[FloatArray, bool]:
         picture = read_picture(source)
     except ImageError as error:
         raise ImageError(f"the mask cannot be used: {error}") from error
-    strength = picture.rgb.max(axis=2)
-    coloured = bool((strength - picture.rgb.min(axis=2)).mean() > COLOUR)
+    red, green, blue = (picture.rgb[..., channel] for channel in range(3))
+    strength, coloured = red.copy(), False
+    if picture.layout.mode not in GREY_MODES:
+        strength = np.maximum(np.maximum(red, green), blue)
+        coloured = bool((strength - np.minimum(np.minimum(red, green), blue)).mean() > COLOUR)
     if picture.layout.mode != "CMYK":
         alpha = side_plane(picture.samples, picture.layout)
         strength = strength if alpha is None else strength * alpha
     # Label pictures count: 0 = known, 1 = hole. Nobody draws a mask in two shades of black.
     if picture.samples.dtype.kind in "ui" and 0 < strength.max() <= 1.5 / 255 and picture.samples.max() == 1:
         strength = strength / strength.max()
-    return strength.astype(np.float32), coloured
+    return strength, coloured
 
 
 def _tidy_array(array: AnyArray) -> AnyArray:

@@ -1,4 +1,4 @@
-"""The text of --help, verb by verb, as files in help/. After a wanted change: UPDATE_HELP=1 pytest tests/cli/test_help.py"""
+"""The text of --help, verb by verb, as files in help/. After a wanted change: UPDATE_HELP=1 pytest tests/cli"""
 
 import importlib.metadata
 import os

@@ -67,7 +67,8 @@ def test_says_in_one_line_what_it_did(mendpix, folder):
 def test_says_the_artifact_score_and_where_the_map_lies(mendpix, folder, detector):
     result = mendpix(
         "inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "out.png",
-        "--model", "harmonic", "--detector", detector, "--artifacts", folder / "map.png", "--overlay", folder / "over.png",
+        "--model", "harmonic", "--detector", detector,
+        "--artifacts", folder / "map.png", "--overlay", folder / "over.png",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     out, mask = pixels(folder / "out.png"), pixels(folder / "mask.png")
@@ -132,8 +133,24 @@ def test_jpeg_output_comes_with_a_note_on_stderr(mendpix, folder):
     result = mendpix("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.jpg", *CLASSICAL)
     assert result.exit_code == 0
     assert result.stderr.startswith("note: JPEG encodes the known pixels again")
-    result = mendpix("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.JPG", "--json", *CLASSICAL)
-    assert json.loads(result.stdout)["notes"][0].startswith("JPEG")
+
+
+@pytest.mark.parametrize(
+    ("photo", "out", "note"),
+    [
+        ("photo.png", "o.JPG", "JPEG"), ("photo.png", "o.avif", "AVIF"), ("photo.jpg", "o.webp", "WebP"),
+        ("photo.png", "o.webp", None), ("photo.jpg", "o.png", None), ("photo.png", "o.tif", None),
+    ],
+)  # fmt: skip
+def test_a_note_comes_where_known_pixels_are_encoded_again(mendpix, folder, photo, out, note):
+    with Image.open(folder / "photo.png") as image:
+        image.save(folder / "photo.jpg")
+    result = mendpix("inpaint", folder / photo, folder / "mask.png", "-o", folder / out, "--json", *CLASSICAL)
+    assert result.exit_code == 0, result.output
+    known = pixels(folder / "mask.png") == 0
+    same = (pixels(folder / out)[known] == pixels(folder / photo)[known]).all()
+    assert same == (note is None)
+    assert [words.split()[0] for words in json.loads(result.stdout)["notes"]] == ([note] if note else [])
     assert result.stderr == ""
 
 

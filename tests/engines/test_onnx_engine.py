@@ -3,13 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from tiny_models import brightness_detector, first_fill_generator, grey_generator, write_model
 
 from mendpix import fills
 from mendpix.engines.interface import Facts
 from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
 from mendpix.engines.stopwatch import Stopwatch
 from mendpix.errors import ModelError, ShapeError
+from tiny_models import brightness_detector, first_fill_generator, grey_generator, write_model
 
 
 @pytest.fixture

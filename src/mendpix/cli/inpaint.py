@@ -53,8 +53,8 @@ def inpaint(
 ) -> None:
     """Fill the hole of a photo, and say how much of it looks filled.
 
-    Known pixels stay as they are, bit for bit (JPEG excepted). The artifact score is the mean of the artifact map over
-    the hole: 0 = nothing in it looks filled to the detector, 1 = all of it does.
+    Known pixels stay as they are, bit for bit (except in JPEG and other lossy formats). The artifact score is the mean
+    of the artifact map over the hole: 0 = nothing in it looks filled to the detector, 1 = all of it does.
     """
     with failures_as_sentences():
         started = perf_counter()
@@ -90,7 +90,7 @@ def inpaint(
             hole_share=hole_share(result.hole),
             artifact_score=result.artifact_score if detects else None,
             seconds={stage: round(duration_s, 4) for stage, duration_s in timings.items()},
-            notes=notes_on(out),
+            notes=notes_on(picture, out),
         )
         if as_json:
             print_json(asdict(report))

@@ -70,8 +70,10 @@ def check_format(picture: Picture, path: Path) -> None:
         encode(picture.template.crop((0, 0, 1, 1)), path, picture.facts)
 
 
-def notes_on(path: Path) -> list[str]:
-    """List what a user should know about a result that has been written to this file."""
-    if FORMATS.get(path.suffix.lower()) == "JPEG":
-        return ["JPEG encodes the known pixels again; a PNG or TIFF keeps them bit for bit."]
+def notes_on(picture: Picture, path: Path) -> list[str]:
+    """List what a user should know about the result of a picture that has been written to this file."""
+    kind = FORMATS.get(path.suffix.lower())
+    if kind in ("JPEG", "AVIF") or (kind == "WEBP" and picture.facts.lossy):
+        name = "WebP" if kind == "WEBP" else kind
+        return [f"{name} encodes the known pixels again; a PNG or TIFF keeps them bit for bit."]
     return []

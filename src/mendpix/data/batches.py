@@ -5,7 +5,7 @@ processes see exactly the pictures that one uninterrupted process would. NumPy o
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -90,7 +90,8 @@ class BatchSource:
     def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng([self._seed, step, position])
         picture = self._store[int(rng.integers(len(self._store)))]
-        image = random_crop(rng, picture, replace(self._crops, px=crop_px)).astype(np.float32) / 255  # (H, W, 3)
+        crop = random_crop(rng, picture, replace(self._crops, px=crop_px))
+        image = np.float32(1 / 255) * crop.astype(np.float32)  # (H, W, 3)
         hole = draw_mask(sample_mask(rng, (crop_px, crop_px), self._masks))  # (H, W)
         filled = np.empty((0, crop_px, crop_px), np.float32)
         if self._with_fills:
@@ -123,7 +124,7 @@ class Prefetcher:
         self._threads = threads
         self._ahead = ahead
 
-    def batches(self, first_step: int) -> Iterator[tuple[int, Batch]]:
+    def batches(self, first_step: int) -> Generator[tuple[int, Batch]]:
         """Yield (step, batch) from `first_step` on, in order, for ever; close the iterator to stop the threads."""
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="batches")
         waiting: deque[tuple[int, Future[Batch]]] = deque()

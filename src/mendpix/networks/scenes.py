@@ -115,7 +115,7 @@ class ScenesGenerator(nn.Module):
         Raises:
             ShapeError: If shapes do not fit each other or the size is no multiple of 8.
         """
-        if not torch.jit.is_tracing():
+        if not torch.compiler.is_compiling():
             _check_generator(image, hole, fills)
         smooth = torch.lerp(image, fills[:, :3], hole)  # (B, 3, H, W)
         edged = torch.lerp(image, fills[:, 3:], hole)  # (B, 3, H, W)
@@ -153,7 +153,7 @@ class ScenesDetector(nn.Module):
         Raises:
             ShapeError: If the shape is wrong or the size no multiple of 8.
         """
-        if not torch.jit.is_tracing():
+        if not torch.compiler.is_compiling():
             _check_picture(image)
         half = self.encode_half(self.stem(F.pixel_unshuffle(image - 0.5, 2)))  # (B, C2, H/2, W/2)
         return F.pixel_shuffle(self.head(F.relu(self.body(half))), 2)  # (B, 2, H, W)

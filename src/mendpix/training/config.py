@@ -81,9 +81,10 @@ class OptimizerConfig:
     generator_lr: float = 1e-3
     """Peak learning rate of the generator."""
     detector_lr: float = 5e-4
-    """Peak learning rate of the detector (for muon too: of its AdamW)."""
+    """Peak learning rate of the detector."""
     muon_lr: float = 1e-3
-    """Peak learning rate of muon's matrices, on the scale of AdamW's."""
+    """Peak learning rate of muon's kernels in the generator, on the scale of AdamW's; the detector's is lower in the same
+    ratio as `detector_lr` to `generator_lr`, which stay the rates of everything that is no kernel."""
     beta1: float = 0.9
     """Decay of the first moment."""
     beta2: float = 0.99

@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mendpix.atomic_files import atomic_write
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.errors import CheckpointError
+from mendpix.fills import FIRST_FILL_RADIUS_PX
 from mendpix.training.calibrate import Calibration
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
 
@@ -108,6 +109,7 @@ def model_facts(network_name: str, model_name: str, part: Part, network: nn.Modu
         preferred_px=768 if local else 512,
         context_px=64,
         max_hole_px=96 if part == "generator" else None,
+        first_fill_radius_px=FIRST_FILL_RADIUS_PX,
         inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]
     )
 
@@ -196,7 +198,7 @@ def compare(network: nn.Module, data: bytes, facts: Facts) -> float:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Keep torch's exporter from logging which optional packages it does without."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -76,9 +76,8 @@ def train(
     limit = recipe.data.memory_limit_gib
     pictures = PictureStore.open(recipe.data.pictures, memory_limit_gib=limit, progress=progress)
     training, held_out = pictures.split_holdout(recipe.data.holdout_pictures, recipe.seed)
-    say(
-        f"{len(training)} pictures to train on, {len(held_out)} held out, {'in memory' if pictures.in_memory else 'streamed'}"
-    )
+    where = "in memory" if pictures.in_memory else "streamed"
+    say(f"{len(training)} pictures to train on, {len(held_out)} held out, {where}")
 
     # Networks, their averages, optimisers.
     torch.manual_seed(recipe.seed)
@@ -91,7 +90,7 @@ def train(
             load_strictly(
                 trained[part], read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start
             )
-        trained[part].to(fabric.device, memory_format=torch.channels_last)
+        place(trained[part], fabric.device)
     optimizers = make_optimizers(recipe.optimizer, trained)
     average = {
         part: {k: v.detach().clone() for k, v in network.state_dict().items()} for part, network in trained.items()
@@ -99,7 +98,7 @@ def train(
     backbone = None
     if recipe.objective.perceptual:
         backbone = SqueezeNetFeatures(recipe.objective.backbone, last=recipe.objective.backbone_last)
-        backbone.to(fabric.device, memory_format=torch.channels_last)
+        place(backbone, fabric.device)
     networks = Networks(generator, detector, backbone)
 
     # Where an earlier session stopped.
@@ -145,7 +144,7 @@ def train(
                 shutil.rmtree(old)
 
     @contextmanager
-    def averaged() -> Iterator[None]:
+    def averaged() -> Generator[None]:
         raw = {part: snapshot(network) for part, network in trained.items()}
         for part, network in trained.items():
             network.load_state_dict(average[part])
@@ -237,9 +236,9 @@ def make_optimizers(config: OptimizerConfig, networks: dict[str, nn.Module]) -> 
         if config.name == "adam":
             optimizers[part] = torch.optim.Adam(parameters, lr=rates[part], betas=betas)
             continue
-        if config.name == "muon" and part == "generator":
+        if config.name == "muon":
             kernels = [parameter for parameter in parameters if parameter.ndim >= 2]
-            optimizers[f"{part}:muon"] = Muon(kernels, lr=config.muon_lr, weight_decay=config.weight_decay)
+            optimizers[f"{part}:muon"] = Muon(kernels, lr=0.0, weight_decay=config.weight_decay)
             parameters = [parameter for parameter in parameters if parameter.ndim < 2]
         optimizers[part] = torch.optim.AdamW(parameters, lr=rates[part], betas=betas, weight_decay=config.weight_decay)
     return optimizers
@@ -253,7 +252,9 @@ def set_learning_rates(recipe: Recipe, optimizers: dict[str, torch.optim.Optimiz
         factor *= 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
     elif schedule.decay == "linear":
         factor *= 1 - done
-    peaks = {"generator": config.generator_lr, "detector": config.detector_lr, "generator:muon": config.muon_lr}
+    peaks = {"generator": config.generator_lr, "detector": config.detector_lr}
+    # Muon's rate is the generator's; the detector's is as much lower as its AdamW rate is.
+    peaks |= {f"{part}:muon": config.muon_lr * rate / config.generator_lr for part, rate in peaks.items()}
     for name, optimizer in optimizers.items():
         for group in optimizer.param_groups:
             group["lr"] = peaks[name] * factor
@@ -273,6 +274,14 @@ def average_gradients(fabric: fabric_library.Fabric, parameters: Sequence[Tensor
     assert isinstance(flat, Tensor)
     for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
+
+
+def place(network: nn.Module, device: torch.device) -> None:
+    """Move a network to its device, kernels channels last."""
+    network.to(device)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:

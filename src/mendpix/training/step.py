@@ -1,8 +1,9 @@
 """One training step: what is learnt. When, how often and with what is `loop.py`'s."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -107,14 +108,14 @@ def compute_gradients(
 def detector_loss(config: ObjectiveConfig) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the detector's loss as a function of logits (B, 2, H, W) and hole (B, 1, H, W)."""
     return {
-        "focal": lambda logits, hole: focal(logits, hole, config.focal_gamma),
+        "focal": partial(focal, gamma=config.focal_gamma),
         "balanced-cross-entropy": balanced_cross_entropy,
         "cross-entropy": cross_entropy,
     }[config.detector_loss]
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
+def frozen(network: nn.Module) -> Generator[None]:
     """Let gradients pass through a network without reaching its weights."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in parameters:

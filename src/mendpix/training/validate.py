@@ -36,7 +36,7 @@ def prepare(store: PictureStore, config: ValidationConfig, *, seed: int, with_fi
     """Cut centre crops and draw holes for validation; the same for the same arguments."""
     samples: list[Batch] = []
     for number in range(min(config.pictures, len(store))):
-        image = _centre(store[number], config.picture_px).astype(np.float32) / 255
+        image = np.float32(1 / 255) * _centre(store[number], config.picture_px).astype(np.float32)
         for index, bin_ in enumerate(RATIO_BINS):
             rng = np.random.default_rng([seed, 1_000_003, number, index])
             hole = draw_mask(sample_mask(rng, image.shape[:2], MaskSpec(bins=(bin_,))))
