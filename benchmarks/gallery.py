@@ -77,7 +77,9 @@ def main() -> None:
         page = np.concatenate([part for one in row for part in (one, gap)][:-1], axis=1)
         Image.fromarray(page).save(out / f"{name}.jpg", quality=88)
         share, seconds = 100 * result.hole.mean(), result.timings["total"]
-        print(f"{name}: {photo.shape[1]} x {photo.shape[0]}, hole {share:.1f} %, doubt {result.artifact_score:.2f}, {seconds:.2f} s")
+        print(
+            f"{name}: {photo.shape[1]} x {photo.shape[0]}, hole {share:.1f} %, doubt {result.artifact_score:.2f}, {seconds:.2f} s"
+        )
 
 
 if __name__ == "__main__":

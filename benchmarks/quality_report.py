@@ -1,5 +1,6 @@
 """Turn measured rows into tables and a verdict, as Markdown. Measures nothing."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ Rows = dict[str, dict[str, dict[str, float]]]
 OURS = "scenes"
 LEAST_BIN = 20
 """The verdict is over the bins from a hole ratio of 0.1 on; this is their first upper end, percent."""
+
+LEAST_PICTURES = 10
+"""A baseline measured on fewer pictures is shown, but not ranked: its mean is chance."""
 
 PSNR_FLOOR_DB = 0.3
 PSNR_AIM_DB = 1.0
@@ -49,7 +53,7 @@ def report(rows: Rows, bins: Sequence[int]) -> str:
     """Return one table per metric, the best baseline of each bin, and the verdict if ours was measured."""
     measured = [name for name in METRICS if all(name in row for kept in rows.values() for row in kept.values())]
     parts = [table(rows, bins, metric) for metric in measured]
-    if OURS in rows and len(rows) > 1:
+    if rows.get(OURS) and _ranked(rows):
         parts.extend(verdict(rows, bins, metric) for metric in measured)
     return "\n\n".join(("", *parts))
 
@@ -78,7 +82,7 @@ def table(rows: Rows, bins: Sequence[int], metric: str) -> str:
 
 def nearest_best(rows: Rows, bins: Sequence[int], metric: str) -> str:
     """Return the baseline whose mean is best; one measured on fewer pairs is compared on those."""
-    names = [name for name in rows if name != OURS and rows[name]]
+    names = _ranked(rows)
     if not names:
         return "–"
     best = names[0]
@@ -90,7 +94,7 @@ def nearest_best(rows: Rows, bins: Sequence[int], metric: str) -> str:
 
 def advantage(rows: Rows, bins: Sequence[int], metric: str) -> Advantage:
     """Return how far ours is ahead of the baseline that comes nearest in these bins; each bin weighs the same."""
-    rivals = {name: _difference(rows[OURS], rows[name], bins, metric) for name in rows if name != OURS and rows[name]}
+    rivals = {name: _difference(rows[OURS], rows[name], bins, metric) for name in _ranked(rows)}
     rival = min(rivals, key=lambda name: rivals[name].value)
     return Advantage(rival, rivals[rival].value, rivals[rival].error)
 
@@ -149,6 +153,16 @@ def _difference(
         means.append(float(found.mean()) if len(found) else float("nan"))
         variances.append(float(found.var(ddof=1)) / len(found) if len(found) > 1 else float("nan"))
     return Advantage("", _mean(means), float(np.sqrt(sum(variances))) / len(bins))
+
+
+def _ranked(rows: Rows) -> list[str]:
+    """Return the baselines that were measured on enough pictures in every bin."""
+    names: list[str] = []
+    for name, kept in rows.items():
+        counts = Counter(row["bin"] for row in kept.values())
+        if name != OURS and counts and min(counts.values()) >= LEAST_PICTURES:
+            names.append(name)
+    return names
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -119,11 +119,13 @@ class Inpainter:
                     area = sum(window.box.area for window in windows)
                     stage.enter(DETECT_FROM, PASTE_FROM, area, "looking at it")
                     artifacts = detect_in(self._detector, windows, prediction, stage.advance)
-                    artifacts[~missing] = 0
+                    for core in (window.core.slices for window in windows):  # elsewhere it is 0 anyhow
+                        artifacts[core] *= missing[core]
             with spent("paste"):
                 stage.enter(PASTE_FROM, 1.0, 1, "pasting")
                 filled = picture.paste(prediction, hole).to_source_kind()
         stage.advance(1)
+        score = float(artifacts.sum(dtype=np.float64)) / int(missing.sum())
         timings = {"first_fill": 0.0, **stopwatch.seconds}
         timings["fill"] -= timings["first_fill"]
         return Result(
@@ -131,7 +133,7 @@ class Inpainter:
             prediction=prediction,
             hole=hole,
             artifacts=artifacts,
-            artifact_score=float(artifacts[missing].mean(dtype=np.float64)) if self._detector else float("nan"),
+            artifact_score=score if self._detector else float("nan"),
             timings=timings,
             model=self._engine.facts.name,
         )
