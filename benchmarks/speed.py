@@ -71,8 +71,8 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # as `mendpix.engines.onnx` has it, for the same reasons
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = False  # as `mendpix.engines.onnx` has it, for the same reasons
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
 
 

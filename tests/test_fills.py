@@ -103,3 +103,7 @@ def test_first_fills_are_both_fills_or_twice_the_guide():
     assert np.array_equal(twice[..., :3], twice[..., 3:])
     assert np.array_equal(twice[hole == 0][:, :3], image[hole == 0])
     assert (twice[hole > 0] == 0.25).all()
+    everything = np.ones((24, 32), np.float32)
+    assert np.array_equal(fills.first_fills(image, everything, guide)[..., :3], guide)
+    with pytest.raises(MaskError):
+        fills.first_fills(image, everything)

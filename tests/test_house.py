@@ -39,8 +39,8 @@ ROWS = [
     {"networks", "features"},
     {"losses", "metrics"},
     {"weights.load", "weights.convert", "engines.torch"},
-    {"data", "evaluation"},
-    {"training"},
+    {"data"},
+    {"training", "evaluation"},
     {"face"},  # the public names in mendpix/__init__.py
     {"cli", "web"},
 ]

@@ -113,26 +113,30 @@ def telea(image: Image, hole: Mask, *, radius_px: float = INPAINT_RADIUS_PX) -> 
     return _opencv(image, hole, radius_px, cv2.INPAINT_TELEA)
 
 
-def first_fills(image: Image, hole: Mask, guide: Image | None = None) -> FloatArray:
+def first_fills(
+    image: Image, hole: Mask, guide: Image | None = None, *, radius_px: float = FIRST_FILL_RADIUS_PX
+) -> FloatArray:
     """Compute the two fills that `scenes` starts from, in training and in use.
 
     Args:
         image: RGB in [0, 1], shape (H, W, 3).
         hole: 1 = fill, 0 = known, shape (H, W).
         guide: A coarse fill, like `image`, that takes the place of both.
+        radius_px: Neighbourhood that the Navier–Stokes fill looks at; a model keeps the one it was trained with.
 
     Returns:
         Harmonic and Navier–Stokes fill side by side, shape (H, W, 6).
 
     Raises:
         ShapeError: If the sizes differ.
-        MaskError: If no pixel is known.
+        MaskError: If no pixel is known and there is no guide.
     """
-    if guide is not None:
-        _check(guide, hole)
+    if guide is not None:  # a window deep in a large hole may know no pixel at all
+        _check_sizes(image, hole)
+        _check_sizes(guide, hole)
         guide = np.where(hole[..., None] > 0, guide, image)
         return np.concatenate([guide, guide], axis=2)
-    return np.concatenate([harmonic(image, hole), navier_stokes(image, hole, radius_px=FIRST_FILL_RADIUS_PX)], axis=2)
+    return np.concatenate([harmonic(image, hole), navier_stokes(image, hole, radius_px=radius_px)], axis=2)
 
 
 def _opencv(image: Image, hole: Mask, radius_px: float, method: int) -> Image:
@@ -158,6 +162,10 @@ def _channels(array: AnyArray) -> FloatArray:
 
 
 def _check(image: FloatArray, hole: Mask) -> None:
+    _check_sizes(image, hole)
+
+
+def _check_sizes(image: FloatArray, hole: Mask) -> None:
     if image.ndim != 3 or hole.shape != image.shape[:2]:
         raise ShapeError(
             f"image must be (H, W, C) and hole (H, W) of the same size; got {image.shape} and {hole.shape}. "

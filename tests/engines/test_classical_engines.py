@@ -55,6 +55,22 @@ def test_small_pictures_of_any_shape_are_filled_the_same_every_time(name, height
     assert np.array_equal(filled, sizing.fill(engine, image, hole))
 
 
+@pytest.mark.parametrize("size", [(1, 8), (8, 1), (1, 64)])
+@pytest.mark.parametrize("name", ["telea", "navier-stokes"])
+def test_pictures_one_pixel_high_are_filled_from_the_picture_alone(name, size):
+    rng = np.random.default_rng(0)
+    image = rng.random((*size, 3), np.float32)
+    hole = np.zeros(size, np.float32)
+    hole.flat[3] = 1
+    answers = []
+    for _ in range(20):
+        # Freed memory with changing numbers in it: OpenCV must not read what does not belong to the picture.
+        waste = [rng.integers(0, 255, (size[0] + 2, size[1] + 2), dtype=np.uint8) for _ in range(20)]
+        del waste
+        answers.append(sizing.fill(ENGINES[name](), image, hole))
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)
+
+
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mendpix\[biharmonic\]'"):

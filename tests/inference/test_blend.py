@@ -127,6 +127,19 @@ def test_a_thick_hole_is_filled_coarse_first_and_guided_above():
     assert np.abs(filled - image).max() < 0.03  # the slope comes through every level
 
 
+def test_specks_beside_a_thick_hole_are_not_filled_from_its_guide():
+    missing = np.zeros((200, 200), bool)
+    missing[30:170, 30:80] = missing[120:170, 30:170] = True  # a thick L …
+    specks = np.zeros((200, 200), bool)
+    specks[50:100:10, 100:150:10] = True  # … and specks between its legs
+    engine = FakeEngine(
+        lambda image, hole, guide, call: np.full_like(image, 0.75 if guide is None else 0.25), facts(max_hole_px=32)
+    )
+    filled = fill(engine, picture(missing.shape), missing | specks)
+    assert np.all(filled[specks] == 0.75)
+    assert np.all(filled[60:140, 50:60] == 0.25)
+
+
 def test_an_engine_without_a_guide_fills_a_shell_around_the_coarse_fill():
     missing = np.zeros((300, 300), bool)
     missing[70:230, 70:230] = True

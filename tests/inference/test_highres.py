@@ -75,6 +75,21 @@ def test_every_window_sees_something_known(missing, share):
         assert not missing[window.box.slices].all()
 
 
+def test_a_thick_hole_is_cut_with_its_border_in_sight():
+    missing = np.zeros((700, 1600), np.uint8)
+    cv2.line(missing, (-100, 100), (1700, 500), 1, 230)
+    windows = plan_windows(missing > 0, facts(context_px=8, preferred_px=64, context_share=0.25))
+    assert len(windows) > 3
+    distance = cv2.distanceTransform(missing, cv2.DIST_L2, 5)
+    for window in windows:
+        box, core = window.box, window.core
+        farthest = distance[core.slices].max()
+        assert core.top - box.top >= farthest or box.top == 0
+        assert core.left - box.left >= farthest or box.left == 0
+        assert box.bottom - core.bottom >= farthest or box.bottom == missing.shape[0]
+        assert box.right - core.right >= farthest or box.right == missing.shape[1]
+
+
 def test_an_empty_hole_needs_no_window():
     assert plan_fill(np.zeros((10, 10), bool), SCENES) == Plan((), ())
 
@@ -128,7 +143,7 @@ def test_thousands_of_specks_are_neither_thousands_of_runs_nor_one():
 
 def test_a_few_scattered_specks_stay_apart():
     missing = np.zeros((1500, 2000), bool)
-    missing[100:1500:400, 100:2000:400] = True
+    missing[100:1500:300, 100:2000:300] = True  # two of them would fit a window
     windows = plan_windows(missing, SCENES)
     assert len(windows) == int(missing.sum())
     assert all(w.box.area <= 136 * 136 for w in windows)
@@ -169,6 +184,7 @@ def test_a_thin_tail_of_a_thick_hole_is_filled_as_a_thin_one():
     plan = plan_fill(missing > 0, SCENES)
     (region,) = plan.regions
     assert region.box.right < 1100
+    assert not covered(plan.windows, missing.shape)[400, 300]  # what the region fills is no window's business
     assert covered(plan.windows, missing.shape)[398:402, 900:1500].all()
     refined = np.zeros(missing.shape, bool)
     refined[region.box.slices] = region.refined

@@ -18,9 +18,6 @@ from mendpix.types import Image, Mask
 Method = Callable[[Image, Mask], Image]
 """Fills the hole (1) of an RGB picture in [0, 1]; returns a new picture of the same shape."""
 
-OPENCV_MINIMUM_PX = 4
-"""OpenCV's methods read beyond pictures one pixel high or wide, and so answer differently from run to run."""
-
 
 @dataclass(frozen=True)
 class ClassicalEngine:
@@ -52,12 +49,12 @@ def harmonic() -> ClassicalEngine:
 
 def telea() -> ClassicalEngine:
     """Return Telea's fast marching."""
-    return _engine("telea", fills.telea, preferred_px=1024, context_px=16, minimum=OPENCV_MINIMUM_PX)
+    return _engine("telea", fills.telea, preferred_px=1024, context_px=16)
 
 
 def navier_stokes() -> ClassicalEngine:
     """Return the Navier–Stokes fill."""
-    return _engine("navier-stokes", fills.navier_stokes, preferred_px=1024, context_px=16, minimum=OPENCV_MINIMUM_PX)
+    return _engine("navier-stokes", fills.navier_stokes, preferred_px=1024, context_px=16)
 
 
 def shiftmap() -> ClassicalEngine:
@@ -71,9 +68,7 @@ def shiftmap() -> ClassicalEngine:
             "The model shiftmap needs OpenCV's contributed modules, which are not installed. "
             "Install them with: pip install opencv-contrib-python-headless"
         )
-    return _engine(
-        "shiftmap", _shiftmap, preferred_px=768, context_px=96, context_share=0.75, minimum=OPENCV_MINIMUM_PX
-    )
+    return _engine("shiftmap", _shiftmap, preferred_px=768, context_px=96, context_share=0.75)
 
 
 def biharmonic() -> ClassicalEngine:
@@ -110,14 +105,12 @@ def _engine(
     *,
     preferred_px: int,
     context_px: int,
-    minimum: int = 1,
     context_share: float = 0.25,
     max_hole_px: int | None = None,
 ) -> ClassicalEngine:
     facts = Facts(
         name=name,
         kind="classical",
-        minimum=minimum,
         preferred_px=preferred_px,
         context_px=context_px,
         context_share=context_share,

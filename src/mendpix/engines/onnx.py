@@ -16,7 +16,7 @@ import numpy as np
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.engines.stopwatch import spent
 from mendpix.errors import ModelError, ShapeError
-from mendpix.fills import harmonic, navier_stokes
+from mendpix.fills import first_fills
 from mendpix.types import FloatArray, Image, Map, Mask
 
 if TYPE_CHECKING:
@@ -88,13 +88,7 @@ class OnnxGenerator:
         feeds: dict[str, FloatArray] = {"image": known, "hole": hole[..., None]}
         if "fills" in self._facts.inputs:
             with spent("first_fill"):
-                if guide is None:
-                    edged = navier_stokes(known, hole, radius_px=self._facts.first_fill_radius_px)
-                    fills = (harmonic(known, hole), edged)
-                else:
-                    start = np.where(missing[..., None], guide, image)
-                    fills = (start, start)
-                feeds["fills"] = np.concatenate(fills, axis=2)
+                feeds["fills"] = first_fills(known, hole, guide, radius_px=self._facts.first_fill_radius_px)
         return _run(self._session, "prediction", feeds, self._dtypes, self._facts)
 
 

@@ -58,6 +58,8 @@ class ObjectiveConfig:
     """Weight of the plain squared difference, which PSNR counts."""
     perceptual: float = 0.0
     """Weight of the relative feature difference on the frozen backbone."""
+    perceptual_share: float = 1.0
+    """Share of each batch's samples on which that difference is computed; it is dear, and the samples are random."""
     relative: bool = False
     """Divide each picture's pixel terms by those of its first fill, so that easy and hard pictures count alike."""
     detector_loss: Literal["focal", "balanced-cross-entropy", "cross-entropy"] = "focal"

@@ -143,6 +143,7 @@ def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, 
             verbose=False,
         )  # fmt: skip
         model = onnx.load(rough)
+    forget_sources(model)
     store_in_half(model)
     entry = model.metadata_props.add()
     entry.key, entry.value = FACTS_KEY, json.dumps(json.loads(facts.to_json()) | (more or {}))
@@ -157,6 +158,17 @@ def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, 
     with atomic_write(out) as temporary:
         temporary.write_bytes(data)
     return ExportReport(out, len(data), difference, facts)
+
+
+def forget_sources(model: onnx.ModelProto) -> None:
+    """Drop what the exporter notes of source files: it names folders of this machine."""
+    del model.metadata_props[:]
+    for holder in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        holder.doc_string = ""
+        del holder.metadata_props[:]
+    for tensor in model.graph.initializer:
+        tensor.doc_string = ""
+        del tensor.metadata_props[:]
 
 
 def store_in_half(model: onnx.ModelProto) -> None:

@@ -89,9 +89,10 @@ def compute_gradients(
         with frozen(networks.detector):
             map_ = valuation(networks.detector(prediction).float())
         if networks.backbone is not None and config.perceptual:
+            some = max(1, round(config.perceptual_share * len(prediction)))
             with torch.no_grad():
-                wanted = networks.backbone(batch.image)
-            features = (networks.backbone(prediction), wanted)
+                wanted = networks.backbone(batch.image[:some])
+            features = (networks.backbone(prediction[:some]), wanted)
     first = torch.lerp(batch.image, batch.fills[:, :3], batch.hole) if config.relative else None
     total, parts = objective(prediction, batch.image, map_, first, features)
     total.backward()
