@@ -163,6 +163,10 @@ def _channels(array: AnyArray) -> FloatArray:
 
 def _check(image: FloatArray, hole: Mask) -> None:
     _check_sizes(image, hole)
+    if bool((hole > 0).all()):
+        raise MaskError(
+            "hole must leave at least one pixel known; got a mask without any. There is nothing to fill from."
+        )
 
 
 def _check_sizes(image: FloatArray, hole: Mask) -> None:
@@ -170,8 +174,4 @@ def _check_sizes(image: FloatArray, hole: Mask) -> None:
         raise ShapeError(
             f"image must be (H, W, C) and hole (H, W) of the same size; got {image.shape} and {hole.shape}. "
             "Resize the mask to the picture first."
-        )
-    if bool((hole > 0).all()):
-        raise MaskError(
-            "hole must leave at least one pixel known; got a mask without any. There is nothing to fill from."
         )
