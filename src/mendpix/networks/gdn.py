@@ -142,7 +142,7 @@ class GdnDetector(nn.Module):
         config: Sizes; the default is the published detector.
     """
 
-    facts = NetworkFacts(multiple_of=4, minimum=4, half=True, bfloat16=True)
+    facts = NetworkFacts(multiple_of=4, minimum=4, half=True, bfloat16=True, inputs=("image",))
 
     def __init__(self, config: GdnDetectorConfig | None = None) -> None:
         super().__init__()
