@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mendpix.errors import ShapeError
+from mendpix.errors import InputError, ShapeError
 from mendpix.networks.interface import NetworkFacts
 
 
@@ -30,6 +30,9 @@ class ScenesGeneratorConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
     """Dilation of the first convolution of each residual block at an eighth of the resolution."""
 
+    def __post_init__(self) -> None:
+        _check_sizes((self.width_half, self.width_quarter, self.width_eighth, *self.dilations))
+
 
 @dataclass(frozen=True)
 class ScenesDetectorConfig:
@@ -43,6 +46,9 @@ class ScenesDetectorConfig:
     """Channels at an eighth of the resolution."""
     dilations: tuple[int, ...] = (1, 2, 4)
     """Dilation of the first convolution of each residual block at an eighth of the resolution."""
+
+    def __post_init__(self) -> None:
+        _check_sizes((self.width_half, self.width_quarter, self.width_eighth, *self.dilations))
 
 
 class ResidualBlock(nn.Module):
@@ -157,6 +163,11 @@ class ScenesDetector(nn.Module):
             _check_picture(image)
         half = self.encode_half(self.stem(F.pixel_unshuffle(image - 0.5, 2)))  # (B, C2, H/2, W/2)
         return F.pixel_shuffle(self.head(F.relu(self.body(half))), 2)  # (B, 2, H, W)
+
+
+def _check_sizes(sizes: tuple[int, ...]) -> None:
+    if min(sizes) < 1:
+        raise InputError(f"widths and dilations must be at least 1; got {', '.join(map(str, sizes))}.")
 
 
 def _check_picture(image: Tensor) -> None:

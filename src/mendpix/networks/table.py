@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from mendpix.errors import RecipeError
+from mendpix.errors import InputError, RecipeError
 from mendpix.networks.gdn import GdnConfig, GdnDetector, GdnDetectorConfig, GdnGenerator
 from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, ScenesGenerator, ScenesGeneratorConfig
 
@@ -50,9 +50,21 @@ def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: st
         names = ", ".join(sorted(key for key, value in NETWORKS.items() if kind in (None, value.kind)))
         raise RecipeError(f"{kind or 'network'} must be one of {names}; got {name!r}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in (sizes or {}).items()}
+    defaults = asdict(entry.config())
+    for key, value in values.items():
+        if key not in defaults:
+            raise RecipeError(f"sizes of {name} must be among {', '.join(defaults)}; got {key}.")
+        if not _is_like(value, defaults[key]):
+            raise RecipeError(f"size {key} of {name} must be of the kind of {defaults[key]!r}; got {value!r}.")
     try:
-        config = entry.config(**values)
-    except TypeError as error:
-        fields = ", ".join(asdict(entry.config()))
-        raise RecipeError(f"sizes of {name} must be among {fields}; got {', '.join(values)}.") from error
-    return entry.network(config)
+        return entry.network(entry.config(**values))
+    except InputError as error:
+        raise RecipeError(f"sizes of {name}: {error}") from error
+
+
+def _is_like(value: Any, example: Any) -> bool:
+    """Tell whether a value is of an example's kind: a whole number, a number, or a tuple of such."""
+    if isinstance(example, tuple):
+        return isinstance(value, tuple) and all(_is_like(item, example[0]) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    kinds = int | float if isinstance(example, float) else type(example)
+    return isinstance(value, kinds) and isinstance(value, bool) == isinstance(example, bool)

@@ -16,6 +16,10 @@ from mendpix.data.mask_sampler import MaskSpec
 from mendpix.errors import InputError, RecipeError
 
 
+PATHS = (("data", "pictures"), ("objective", "backbone"), ("generator", "start"), ("detector", "start"))
+"""Keys whose values are paths, or lists of paths, that start at the recipe's folder."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Where the pictures come from."""
@@ -32,6 +36,12 @@ class DataConfig:
     """Mirror half of the crops left to right."""
     guide_share: float = 0.1
     """Share of samples whose two first fills are both the harmonic one, as in coarse-to-fine filling."""
+
+    def __post_init__(self) -> None:
+        _at_least(0, memory_limit_gib=self.memory_limit_gib, holdout_pictures=self.holdout_pictures)
+        _at_least(0, guide_share=self.guide_share)
+        if not 0 < self.scale_min <= 1:
+            raise InputError(f"scale_min must be above 0 and at most 1; got {self.scale_min}.")
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,13 @@ class ObjectiveConfig:
     backbone_last: str = "fire5"
     """Last layer of the backbone that is compared."""
 
+    def __post_init__(self) -> None:
+        _at_least(0, weighted_l1=self.weighted_l1, squared=self.squared, perceptual=self.perceptual)
+        _at_least(0, perceptual_share=self.perceptual_share, other_fills_share=self.other_fills_share)
+        _at_least(0, focal_gamma=self.focal_gamma)
+        if self.mapping != "linear" and not 1 < self.mapping < float("inf"):
+            raise InputError(f"mapping must be a number above 1 or 'linear'; got {self.mapping!r}.")
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -85,8 +102,8 @@ class OptimizerConfig:
     detector_lr: float = 5e-4
     """Peak learning rate of the detector."""
     muon_lr: float = 1e-3
-    """Peak learning rate of muon's kernels in the generator, on the scale of AdamW's; the detector's is lower in the same
-    ratio as `detector_lr` to `generator_lr`, which stay the rates of everything that is no kernel."""
+    """Peak learning rate of muon's kernels in the generator, on the scale of AdamW's; the detector's is lower in the
+    same ratio as `detector_lr` to `generator_lr`, which stay the rates of everything that is no kernel."""
     beta1: float = 0.9
     """Decay of the first moment."""
     beta2: float = 0.99
@@ -97,6 +114,12 @@ class OptimizerConfig:
     """Largest norm of a network's gradient; 0 = never clipped."""
     ema_halflife_pictures: float = 50_000
     """Half-life of the moving average of the generator's and detector's weights, in samples; 0 = no average."""
+
+    def __post_init__(self) -> None:
+        _at_least(0, generator_lr=self.generator_lr, detector_lr=self.detector_lr, muon_lr=self.muon_lr)
+        _at_least(0, clip_norm=self.clip_norm, ema_halflife_pictures=self.ema_halflife_pictures)
+        if self.generator_lr == 0:  # muon's rate for the detector is a ratio to it
+            raise InputError("generator_lr must be above 0; got 0.")
 
 
 @dataclass(frozen=True)
@@ -109,6 +132,9 @@ class StageConfig:
     """Samples per step, over all processes."""
     until: float = 1.0
     """Share of the run at which the stage ends."""
+
+    def __post_init__(self) -> None:
+        _at_least(1, crop_px=self.crop_px, batch_pictures=self.batch_pictures)
 
 
 @dataclass(frozen=True)
@@ -128,6 +154,10 @@ class ScheduleConfig:
     log_every_steps: int = 50
     """Steps between lines of metrics.jsonl."""
 
+    def __post_init__(self) -> None:
+        _at_least(1, steps=self.steps, checkpoint_every_steps=self.checkpoint_every_steps)
+        _at_least(1, log_every_steps=self.log_every_steps)
+
 
 @dataclass(frozen=True)
 class ValidationConfig:
@@ -140,7 +170,11 @@ class ValidationConfig:
     picture_px: int = 256
     """Side of the centre crop."""
     sample_pictures: int = 6
-    """Rows of the sample grid."""
+    """Rows of the sample grid; 0 = none is drawn."""
+
+    def __post_init__(self) -> None:
+        _at_least(0, every_steps=self.every_steps, pictures=self.pictures, sample_pictures=self.sample_pictures)
+        _at_least(11, picture_px=self.picture_px)  # the window of SSIM
 
 
 @dataclass(frozen=True)
@@ -174,6 +208,10 @@ class Recipe:
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     """Arithmetic of the forward and backward passes; weights stay float32."""
 
+    def __post_init__(self) -> None:
+        _at_least(0, seed=self.seed)
+        _at_least(1, devices=self.devices)
+
 
 def load_recipe(path: Path | str) -> Recipe:
     """Read a recipe.
@@ -182,7 +220,7 @@ def load_recipe(path: Path | str) -> Recipe:
         path: A TOML file. Relative paths inside it are taken from its folder.
 
     Returns:
-        The recipe, with absolute paths.
+        The recipe, with absolute paths: the resolved text of it may be read from another folder.
 
     Raises:
         RecipeError: If the file is missing or no TOML, or a key or value is wrong.
@@ -198,17 +236,11 @@ def load_recipe(path: Path | str) -> Recipe:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe must be TOML; {path} is not: {error}.") from error
-    for section, key in (
-        ("data", "pictures"),
-        ("objective", "backbone"),
-        ("generator", "start"),
-        ("detector", "start"),
-    ):
+    folder = path.absolute().parent
+    for section, key in PATHS:
         table = values.get(section)
         if isinstance(table, dict) and table.get(key):
-            found = table[key]
-            resolved = [str(path.parent / one) for one in ([found] if isinstance(found, str) else found)]
-            table[key] = resolved[0] if isinstance(found, str) else resolved
+            table[key] = _resolve(folder, table[key])
     return parse_recipe(values)
 
 
@@ -220,7 +252,7 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     """
     recipe = _build(Recipe, values, "")
     ends = [stage.until for stage in recipe.schedule.stages]
-    if not ends or ends != sorted(ends) or ends[-1] != 1.0:
+    if not ends or ends[0] <= 0 or ends != sorted(set(ends)) or ends[-1] != 1.0:
         raise RecipeError(f"schedule.stages must end at rising shares, the last at 1.0; got {ends}.")
     if recipe.objective.perceptual and not recipe.objective.backbone:
         raise RecipeError("objective.perceptual needs objective.backbone, the path of SqueezeNet's .npz; got none.")
@@ -230,6 +262,20 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
 def format_recipe(recipe: Recipe) -> str:
     """Return the resolved recipe as TOML, every default written out; `parse_recipe` reads it back to an equal one."""
     return "\n".join(_table(recipe, "")) + "\n"
+
+
+def _at_least(least: int, **values: float) -> None:
+    """Refuse the first value that is smaller than `least`, or no number at all (nan)."""
+    for name, value in values.items():
+        if not value >= least:
+            raise InputError(f"{name} must be at least {least}; got {value}.")
+
+
+def _resolve(folder: Path, found: Any) -> Any:
+    """Let a path, or each path of a list, start at a folder; anything else is left for the check of types."""
+    if isinstance(found, list):
+        return [_resolve(folder, one) for one in found]
+    return str(folder / found) if isinstance(found, str) else found
 
 
 def _build(kind: Any, values: Any, where: str) -> Any:
@@ -287,8 +333,20 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
         return float(value)
     elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
-    expected = " or ".join(map(repr, options)) if origin is Literal else str(getattr(hint, "__name__", hint))
-    raise RecipeError(f"{place} must be {expected}; got {value!r}.")
+    raise RecipeError(f"{place} must be {_expected(hint)}; got {value!r}.")
+
+
+def _expected(hint: Any) -> str:
+    """Write a type hint in the words of a recipe."""
+    origin, options = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, options))
+    if origin in (Union, types.UnionType):
+        return " or ".join(_expected(option) for option in options if option is not type(None))
+    if origin is tuple:
+        several = options[-1] is Ellipsis
+        return f"a list of {_expected(options[0])}" if several else f"a list of {len(options)} values"
+    return "a table" if origin is not None or is_dataclass(hint) else str(getattr(hint, "__name__", hint))
 
 
 def _table(value: Any, where: str) -> list[str]:

@@ -36,6 +36,9 @@ SMALLEST_HALF = 64
 WORST_DIFFERENCE = 0.02
 """Largest difference from torch that is put down to fp16 weights."""
 
+MAX_HOLE_PX = 192
+"""Thickest hole that our networks fill at once. At 96 the coarse step cost 0.2 dB on holes of half the picture."""
+
 CHECKED_SIZES = ((64, 96), (120, 40))
 """Heights and widths at which the file is compared with torch."""
 
@@ -108,7 +111,7 @@ def model_facts(network_name: str, model_name: str, part: Part, network: nn.Modu
         minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]
         preferred_px=768 if local else 512,
         context_px=64,
-        max_hole_px=96 if part == "generator" else None,
+        max_hole_px=MAX_HOLE_PX if part == "generator" else None,
         first_fill_radius_px=FIRST_FILL_RADIUS_PX,
         inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]
     )
