@@ -32,8 +32,8 @@ def calibrate(generator: nn.Module, detector: nn.Module, chosen: ValidationSet, 
     """Fit a calibration on held-out pictures: filled by the generator, by the two classical fills, and untouched.
 
     Args:
-        generator: In evaluation mode or not; put back as it was.
-        detector: Likewise.
+        generator: Fills holes; its mode is left as it is.
+        detector: Marks what looks filled; likewise.
         chosen: Samples; at least one.
         device: Where the networks are.
 

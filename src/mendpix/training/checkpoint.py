@@ -2,7 +2,8 @@
 
 A checkpoint is a folder: `generator.safetensors` and `detector.safetensors` hold the weights to use (the moving average
 if there is one), `training.safetensors` the raw weights and the optimisers' state for resuming, `checkpoint.json` the
-networks' names and sizes, the step and the time spent. Folders are written under another name and renamed when whole.
+networks' names and sizes, the step and the time spent. Folders are written under another name and renamed when whole,
+so that a run killed at any moment has a whole checkpoint or none.
 """
 
 import json
@@ -15,14 +16,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mendpix.errors import CheckpointError
+from mendpix.atomic_files import atomic_write
+from mendpix.errors import CheckpointError, OutputError
 from mendpix.networks.table import NETWORKS, build_network
 
 FORMAT = 1
 """Version of the layout."""
+
+PARTIAL = ".partial"
+"""Ending of folders that are being written or thrown away."""
 
 
 def save_checkpoint(
@@ -43,31 +48,41 @@ def save_checkpoint(
         names: Network part to its name in the table.
         optimizers: Optimisers by name.
         state: Plain values for the JSON, such as the step.
+
+    Raises:
+        OutputError: If the folder cannot be written, for instance because the disk is full.
     """
-    temporary = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for part, tensors in weights.items():
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in tensors.items()},
-            temporary / f"{part}.safetensors",
-        )
     raw = {f"{part}/{key}": value for part, network in networks.items() for key, value in network.state_dict().items()}
     for name, optimizer in optimizers.items():
         for index, slots in optimizer.state_dict()["state"].items():
             raw |= {f"optimizer/{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    save_file(
-        {key: value.detach().cpu().contiguous() for key, value in raw.items()}, temporary / "training.safetensors"
-    )
     described = {
         part: {"name": names[part], "sizes": asdict(network.config)}  # type: ignore[arg-type]  # every network has one
         for part, network in networks.items()
     }
     record = {"format": FORMAT, "networks": described, **state}
-    (temporary / "checkpoint.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(temporary, folder)
+    files = {f"{part}.safetensors": _pack(tensors) for part, tensors in weights.items()}
+    files["training.safetensors"] = _pack(raw)
+    files["checkpoint.json"] = (json.dumps(record, indent=2) + "\n").encode()
+
+    new, old = (folder.with_name(f".{folder.name}.{which}{PARTIAL}") for which in ("new", "old"))
+    try:
+        for left in folder.parent.glob(f".*{PARTIAL}"):  # of a run that was killed while it wrote
+            shutil.rmtree(left)
+        new.mkdir(parents=True)
+        for name, content in files.items():
+            with atomic_write(new / name) as path:
+                path.write_bytes(content)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the checkpoint {folder} could not be written ({error.strerror or error}). Choose another folder for the run."
+        ) from error
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -78,12 +93,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"a checkpoint folder with checkpoint.json was expected; {folder} has none ({error})."
+            f"a checkpoint folder with a whole checkpoint.json was expected; {folder} has none ({error}). "
+            "Delete it to use the checkpoint before."
         ) from error
-    if record.get("format") != FORMAT:
-        raise CheckpointError(f"checkpoint format must be {FORMAT}; {folder} has {record.get('format')!r}.")
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(
+            f"checkpoint format must be {FORMAT}; {folder} has {found!r}. Use the version of mendpix that wrote it."
+        )
     return record
 
 
@@ -123,7 +142,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"a whole safetensors file was expected; {path} is not one ({error}).") from error
+        raise CheckpointError(
+            f"a whole safetensors file was expected; {path} is not one ({error}). "
+            "Delete a broken checkpoint to use the one before."
+        ) from error
 
 
 def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
@@ -138,13 +160,19 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], where: str)
         raise CheckpointError(f"weights of {type(network).__name__} do not fit {where}: {error}") from error
 
 
+@torch.no_grad()
 def restore(
-    folder: Path, networks: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
+    folder: Path,
+    *,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
 ) -> dict[str, Any]:
-    """Put a run back to where a checkpoint left it.
+    """Put a run back to where a checkpoint left it; the counterpart of `save_checkpoint`.
 
     Args:
         folder: The checkpoint.
+        weights: Network part to the weights to use, overwritten in place.
         networks: Modules to load the raw weights into.
         optimizers: Optimisers to load the state into, by name.
 
@@ -159,12 +187,25 @@ def restore(
     for part, network in networks.items():
         prefix = f"{part}/"
         load_strictly(network, {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}, str(folder))
+        kept = read_tensors(folder / f"{part}.safetensors")  # of the same keys, or no network would load from it
+        for key, value in weights[part].items():
+            value.copy_(kept[key])
+    found: dict[str, dict[int, dict[str, Tensor]]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, name, index, slot = key.split("/")
+            # Files are mapped into memory: what the optimiser writes into must be its own.
+            found.setdefault(name, {}).setdefault(int(index), {})[slot] = value.clone()
+    if found.keys() != optimizers.keys():
+        raise CheckpointError(
+            f"{folder} must hold the state of the optimisers {', '.join(optimizers)}; it holds {', '.join(found)}. "
+            "Resume with the recipe that the run was started with."
+        )
     for name, optimizer in optimizers.items():
-        prefix = f"optimizer/{name}/"
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(prefix):
-                index, slot = key[len(prefix) :].split("/")
-                slots.setdefault(int(index), {})[slot] = value
-        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+        optimizer.load_state_dict({"state": found[name], "param_groups": optimizer.state_dict()["param_groups"]})
     return record
+
+
+def _pack(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors as the content of a safetensors file."""
+    return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
