@@ -76,10 +76,8 @@ def main() -> None:
         gap = np.full((photo.shape[0], 8, 3), 255, np.uint8)
         page = np.concatenate([part for one in row for part in (one, gap)][:-1], axis=1)
         Image.fromarray(page).save(out / f"{name}.jpg", quality=88)
-        share, seconds = 100 * result.hole.mean(), result.timings["total"]
-        print(
-            f"{name}: {photo.shape[1]} x {photo.shape[0]}, hole {share:.1f} %, doubt {result.artifact_score:.2f}, {seconds:.2f} s"
-        )
+        size, share = f"{photo.shape[1]} x {photo.shape[0]}", result.hole.mean()
+        print(f"{name}: {size}, hole {share:.1%}, score {result.artifact_score:.2f}, {result.timings['total']:.2f} s")
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ def _check_weights(name: str, weights: Sequence[float]) -> None:
 def _count_range(low: float, high: float, pixels: int) -> tuple[int, int]:
     """Return the smallest and largest number of hole pixels whose share lies in (low, high]."""
     least = next(n for n in range(max(int(low * pixels) - 1, 1), pixels + 2) if n / pixels > low)
-    most = next(n for n in range(min(int(high * pixels) + 1, pixels), -1, -1) if n / pixels <= high)
+    most = next(n for n in range(min(int(high * pixels) + 1, pixels - 1), -1, -1) if n / pixels <= high)  # never all
     return least, most
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mendpix.errors import InputError
 from mendpix.losses.perceptual import feature_l1
 from mendpix.losses.reconstruction import WeightMapping, weight_map
 
@@ -54,7 +55,7 @@ class GeneratorObjective:
             Scalar to minimise, and each part as a detached scalar.
 
         Raises:
-            ValueError: If a part is asked for whose input is missing.
+            InputError: If a part is asked for whose input is missing.
         """
         error = prediction - target  # (B, 3, H, W)
         weight = weight_map(valuation, self.mapping)  # (B, 1, H, W)
@@ -62,7 +63,9 @@ class GeneratorObjective:
         squared = error.square().mean((1, 2, 3))  # (B,)
         if self.relative:
             if first_fill is None:
-                raise ValueError("a relative objective needs first_fill; got None.")
+                raise InputError(
+                    "a relative objective needs first_fill; got None. Give the classical fill, or relative=False."
+                )
             first = first_fill - target
             share = (first.abs() > 0).any(1).float().mean((1, 2))  # (B,), where the fill differs at all
             weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * share + 1e-6)
@@ -70,7 +73,7 @@ class GeneratorObjective:
         parts = {"weighted_l1": weighted.mean(), "squared": squared.mean()}
         if self.perceptual:
             if features is None:
-                raise ValueError("a perceptual objective needs features; got None.")
+                raise InputError("a perceptual objective needs features; got None. Give activations, or perceptual=0.")
             parts["perceptual"] = feature_l1(*features)
         weights = {"weighted_l1": self.weighted_l1, "squared": self.squared, "perceptual": self.perceptual}
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()

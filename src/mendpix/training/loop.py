@@ -2,25 +2,25 @@
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
-import lightning_fabric as fabric_library
 import torch
 from torch import Tensor, nn
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.dataset import CropSpec, PictureStore
 from mendpix.errors import RecipeError, TrainingError
-from mendpix.features import SqueezeNetFeatures
+from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
 from mendpix.networks.table import build_network
 from mendpix.training.calibrate import calibrate
 from mendpix.training.checkpoint import latest_checkpoint, load_strictly, read_tensors, restore, save_checkpoint
 from mendpix.training.config import OptimizerConfig, Recipe, ScheduleConfig, StageConfig
 from mendpix.training.muon import Muon
+from mendpix.training.processes import agree, average_gradients, average_values, launch, meet
 from mendpix.training.record import RunRecord
 from mendpix.training.step import Networks, TensorBatch, compute_gradients
 from mendpix.training.validate import prepare, validate
@@ -41,12 +41,16 @@ def train(
 ) -> Path:
     """Train a generator and its detector as a recipe says.
 
+    With more than one device, the program that calls this is started once more for each further one, with the same
+    arguments; its processes train together, and only the first one writes and talks.
+
     Args:
         recipe: The run.
         out: Run folder; gets `config.toml`, `run.json`, `metrics.jsonl`, `samples/`, `checkpoints/`, `tensorboard/`.
-        budget_s: Seconds of training, earlier sessions of the same run counted in; the schedule shrinks to fit. Such a
-            run depends on the machine's speed; one without a budget is the same every time.
-        resume: Go on from the newest checkpoint in `out`.
+        budget_s: Seconds of training, earlier sessions of the same run counted in; the schedule shrinks to fit. Reading
+            the pictures and the last validation come on top. Such a run depends on the machine's speed; one without
+            a budget is the same every time.
+        resume: Go on from the newest checkpoint in `out`, or start if there is none; a finished run is left alone.
         say: Told one line at each validation.
         progress: Told the share done and a line with losses and time left.
 
@@ -54,22 +58,24 @@ def train(
         The last checkpoint's folder.
 
     Raises:
-        TrainingError: If a loss is no longer finite.
-        RecipeError: If `out` already holds a run and `resume` is not set, or the recipe does not fit its data.
+        TrainingError: If a loss or gradient is no longer finite, or another process has stopped.
+        RecipeError: If `out` already holds a run and `resume` is not set, or the recipe fits neither its networks nor
+            this machine.
+        InputError: If there are too few pictures.
         DataError: If a picture is broken.
-        CheckpointError: If the checkpoint to resume from is broken.
+        CheckpointError: If the checkpoint to resume from is broken, or of another recipe.
+        OutputError: If the run folder cannot be written.
     """
-    # A device, and processes if several were asked for.
-    say = say or (lambda _: None)
-    accelerator = recipe.device if recipe.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-    fabric = fabric_library.Fabric(accelerator=accelerator, devices=recipe.devices, precision=recipe.precision)
-    fabric.launch()
-    main = fabric.global_rank == 0
+    # A device, and processes if several were asked for. No process gets past `launch` before all have come to it.
     found = latest_checkpoint(out)
     if found is not None and not resume:
         raise RecipeError(
             f"{out} must be a new folder; it holds a run. Give --resume to go on with it, or another --out."
         )
+    fabric = launch(recipe)
+    main = fabric.global_rank == 0
+    say = say if main and say is not None else lambda _: None
+    progress = progress if main else None
     cv2.setNumThreads(1)  # the batch threads already use the processors
 
     # Pictures, in memory if they fit.
@@ -91,10 +97,9 @@ def train(
                 trained[part], read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start
             )
         place(trained[part], fabric.device)
+    check_sizes(recipe, trained)
     optimizers = make_optimizers(recipe.optimizer, trained)
-    average = {
-        part: {k: v.detach().clone() for k, v in network.state_dict().items()} for part, network in trained.items()
-    }
+    average = {part: snapshot(network) for part, network in trained.items()}
     backbone = None
     if recipe.objective.perceptual:
         backbone = SqueezeNetFeatures(recipe.objective.backbone, last=recipe.objective.backbone_last)
@@ -102,34 +107,44 @@ def train(
     networks = Networks(generator, detector, backbone)
 
     # Where an earlier session stopped.
-    step, spent_s, seen = 0, 0.0, 0
+    step, spent_s, seen, finished = 0, 0.0, 0, False
     if found is not None:
-        record = restore(found, trained, optimizers)
+        record = restore(found, weights=average, networks=trained, optimizers=optimizers)
         step, spent_s, seen = record["step"], record["spent_s"], record["pictures_seen"]
-        for part in average:
-            average[part] = {k: v.to(fabric.device) for k, v in read_tensors(found / f"{part}.safetensors").items()}
+        finished = record.get("finished", False)
         say(f"resumed at step {step}")
     started = time.perf_counter() - spent_s
+    spent_share = 0.0  # of the budget, as the main process's clock has it: all processes must end at the same step
 
     def share_done(at_step: int) -> float:
-        by_time = (time.perf_counter() - started) / budget_s if budget_s else 0.0
-        return min(1.0, max(at_step / recipe.schedule.steps, by_time))
+        return min(1.0, max(at_step / recipe.schedule.steps, spent_share))
+
+    def look_at_the_clock() -> None:
+        nonlocal spent_share
+        if budget_s:
+            spent_share = agree(fabric, (time.perf_counter() - started) / budget_s)
+
+    look_at_the_clock()
+    if found is not None and finished and share_done(step) >= 1.0:
+        say("the run is finished; more steps, or a larger budget, would make it go on")
+        return found
 
     # Batches, prepared ahead; each a function of seed and step alone.
     with_fills = "fills" in generator.facts.inputs  # type: ignore[operator]  # every network declares its facts
     crops = CropSpec(px=recipe.schedule.stages[0].crop_px, scale_min=recipe.data.scale_min, flip=recipe.data.flip)
     source = BatchSource(
-        training, crops, recipe.masks, seed=recipe.seed, with_fills=with_fills or recipe.objective.relative,
-        guide_share=recipe.data.guide_share,
+        training, crops, recipe.masks, seed=recipe.seed, guide_share=recipe.data.guide_share,
+        with_fills=with_fills or recipe.objective.relative or recipe.objective.other_fills_share > 0,
     )  # fmt: skip
 
     def request(at_step: int) -> BatchRequest:
         stage = stage_at(recipe.schedule, share_done(at_step))
         return BatchRequest(at_step, stage.batch_pictures, stage.crop_px, fabric.global_rank, fabric.world_size)
 
-    prefetcher = Prefetcher(source, request, threads=max(2, torch.get_num_threads()), ahead=6)
+    threads = max(2, torch.get_num_threads())
+    prefetcher = Prefetcher(source, request, threads=threads, ahead=threads + 4)
     watched = prepare(held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills) if main else None
-    journal = RunRecord(out, recipe, first_step=step) if main else None
+    journal = RunRecord(out, recipe, first_step=step, device=fabric.device) if main else None
 
     def save(at_step: int, **more: object) -> None:
         folder = out / "checkpoints" / f"step-{at_step:08d}"
@@ -148,9 +163,11 @@ def train(
         raw = {part: snapshot(network) for part, network in trained.items()}
         for part, network in trained.items():
             network.load_state_dict(average[part])
-        yield
-        for part, network in trained.items():
-            network.load_state_dict(raw[part])
+        try:
+            yield
+        finally:
+            for part, network in trained.items():
+                network.load_state_dict(raw[part])
 
     def finish() -> dict[str, object]:
         if watched is None or not watched.samples:
@@ -158,13 +175,18 @@ def train(
         with averaged():
             return {"calibration": asdict(calibrate(generator, detector, watched, fabric.device))}
 
+    watched_at = -1
+
     def watch(at_step: int) -> None:
-        if watched is None or journal is None or not watched.samples:
+        nonlocal watched_at
+        if watched is None or journal is None or not watched.samples or watched_at == at_step:
             return
+        watched_at = at_step
         with averaged():
             scores, rows = validate(generator, detector, watched, device=fabric.device, autocast=fabric.autocast)
         journal.write(at_step, scores)
-        journal.write_grid(at_step, rows)
+        if rows:
+            journal.write_grid(at_step, rows)
         say(
             f"step {at_step}: "
             + " ".join(f"{k.removeprefix('validation/')} {v:.4g}" for k, v in scores.items() if "/mean" in k)
@@ -178,17 +200,18 @@ def train(
             batch = to_device(arrays, fabric.device)
             set_learning_rates(recipe, optimizers, step, done)
 
-            values = compute_gradients(networks, batch, recipe.objective, step=step, autocast=fabric.autocast)
-            if not all(bool(torch.isfinite(value)) for value in values.values()):
-                raise TrainingError(
-                    f"every loss must stay finite; at step {step} they are {describe(values)}. "
-                    "Go on from the last checkpoint with lower learning rates."
-                )
-            for network in trained.values():
+            values = compute_gradients(
+                networks, batch, recipe.objective, step=step, autocast=fabric.autocast,
+                rank=fabric.global_rank, processes=fabric.world_size,
+            )  # fmt: skip
+            values = average_values(fabric, values)
+            norms: dict[str, Tensor] = {}
+            for part, network in trained.items():
                 parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
                 average_gradients(fabric, parameters)
-                if recipe.optimizer.clip_norm:
-                    torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip_norm)
+                norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip_norm or float("inf"))
+                norms[f"{part}'s gradient"] = norm
+            check_finite(values | norms, step)  # of all processes: they stop together, and before a weight is spoilt
             for optimizer in optimizers.values():
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -208,22 +231,54 @@ def train(
                     progress(
                         done, f"step {step}, generator {numbers['training/generator']:.4g}, {left_s / 60:.0f} min left"
                     )
-            if step % recipe.schedule.checkpoint_every_steps == 0:
-                save(step)
             if recipe.validation.every_steps and step % recipe.validation.every_steps == 0:
                 watch(step)
+            if step % recipe.schedule.checkpoint_every_steps == 0:  # last: all lines up to it are written
+                save(step)
+            look_at_the_clock()
+        watch(step)
+        save(step, finished=True, **finish())
     finally:
         stream.close()
-    watch(step)
-    save(step, **finish())
-    if journal is not None:
-        journal.close()
+        if journal is not None:
+            journal.close()
+    meet(fabric)
     return out / "checkpoints" / f"step-{step:08d}"
 
 
-def describe(values: Mapping[str, Tensor]) -> str:
-    """Return named numbers as text."""
-    return ", ".join(f"{key} {float(value):.4g}" for key, value in values.items())
+def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
+    """Refuse crops that a network does not take, before time is spent on them.
+
+    Raises:
+        RecipeError: If a crop of training or validation has no legal size.
+    """
+    smallest = min(stage.crop_px for stage in recipe.schedule.stages)
+    if recipe.objective.perceptual and smallest < MINIMUM_PX:
+        raise RecipeError(f"crop_px must be at least {MINIMUM_PX} for the perceptual term; got {smallest}.")
+    asked = [("crop_px", stage.crop_px) for stage in recipe.schedule.stages]
+    if recipe.validation.pictures:
+        asked.append(("picture_px", recipe.validation.picture_px))
+    for name, px in asked:
+        for part, network in networks.items():
+            multiple, minimum = network.facts.multiple_of, network.facts.minimum  # type: ignore[union-attr]
+            if px % multiple or px < minimum:  # type: ignore[operator]
+                raise RecipeError(
+                    f"{name} must be a multiple of {multiple} and at least {minimum} for this {part}; got {px}."
+                )
+
+
+def check_finite(values: Mapping[str, Tensor], step: int) -> None:
+    """Refuse to go on with numbers that lead nowhere.
+
+    Raises:
+        TrainingError: If a value is infinite or nan.
+    """
+    if not bool(torch.isfinite(torch.stack([value.float() for value in values.values()])).all()):
+        numbers = ", ".join(f"{key} {float(value):.4g}" for key, value in values.items())
+        raise TrainingError(
+            f"every loss and gradient must stay finite; at step {step} they are {numbers}. "
+            "Go on from the last checkpoint with --resume and lower learning rates."
+        )
 
 
 def make_optimizers(config: OptimizerConfig, networks: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
@@ -263,17 +318,6 @@ def set_learning_rates(recipe: Recipe, optimizers: dict[str, torch.optim.Optimiz
 def stage_at(schedule: ScheduleConfig, done: float) -> StageConfig:
     """Return the stage that holds a share of the run."""
     return next((stage for stage in schedule.stages if done < stage.until), schedule.stages[-1])
-
-
-def average_gradients(fabric: fabric_library.Fabric, parameters: Sequence[Tensor]) -> None:
-    """Replace each gradient by its mean over the processes, in one exchange."""
-    if fabric.world_size == 1 or not parameters:
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
-    assert isinstance(flat, Tensor)
-    for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
 
 
 def place(network: nn.Module, device: torch.device) -> None:

@@ -21,10 +21,10 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     """Return the nearest matrix with singular values of about 1.
 
     Args:
-        matrix: Shape (rows, columns), any scale but not all zero.
+        matrix: Shape (rows, columns), any scale.
 
     Returns:
-        Same shape, bfloat16; singular values between about 0.7 and 1.2.
+        Same shape, bfloat16; singular values between about 0.7 and 1.2, or all zero if the matrix is.
     """
     a, b, c = COEFFICIENTS
     x = matrix.bfloat16()
@@ -74,8 +74,6 @@ class Muon(torch.optim.Optimizer):
                 average.lerp_(parameter.grad, 1 - group["momentum"])
                 update = parameter.grad.lerp(average, group["momentum"])  # Nesterov
                 matrix = update.reshape(update.shape[0], -1)
-                if not bool(matrix.any()):
-                    continue
                 # The same size of step as AdamW's, whatever the kernel's shape (Liu et al. 2025, arXiv 2502.16982).
                 size = 0.2 * max(matrix.shape) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])

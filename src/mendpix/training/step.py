@@ -1,6 +1,6 @@
 """One training step: what is learnt. When, how often and with what is `loop.py`'s."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +58,8 @@ def compute_gradients(
     *,
     step: int,
     autocast: Callable[[], AbstractContextManager[object]],
+    rank: int = 0,
+    processes: int = 1,
 ) -> dict[str, Tensor]:
     """Compute the gradients of generator and detector from the same weights (GDN: both update at once).
 
@@ -70,6 +72,8 @@ def compute_gradients(
         config: Weights of the sum.
         step: Number of the step; decides which samples show the detector a classical fill.
         autocast: Makes the context for lower precision.
+        rank: This process's number, and
+        processes: how many share the step; together they choose the samples that one process would.
 
     Returns:
         Parts of the objective and losses, detached scalars by name.
@@ -98,7 +102,9 @@ def compute_gradients(
     total.backward()
 
     # The detector learns to find the hole, in the generator's fills and in some classical ones.
-    shown = _mix(prediction.detach(), batch, config.other_fills_share, step)
+    samples = len(prediction)
+    seeds = [(step * samples + index) * processes + rank for index in range(samples)]  # one for each of all processes
+    shown = mix_fills(prediction.detach(), batch, config.other_fills_share, seeds)
     with autocast():
         logits = networks.detector(shown)
     loss = detector_loss(config)(logits.float(), batch.hole)
@@ -128,17 +134,23 @@ def frozen(network: nn.Module) -> Generator[None]:
             parameter.requires_grad_(True)
 
 
-def _mix(prediction: Tensor, batch: TensorBatch, share: float, step: int) -> Tensor:
+def mix_fills(prediction: Tensor, batch: TensorBatch, share: float, seeds: Sequence[int]) -> Tensor:
     """Replace a share of the predictions by first fills: harmonic, Navier–Stokes, or a blend of either with ours.
 
-    Which samples rotates with the step, so that no random state has to survive a restart.
+    Args:
+        prediction: Shape (B, 3, H, W).
+        batch: Its samples.
+        share: How many to replace, in [0, 1]; 0 = none.
+        seeds: For each sample, what decides; numbers instead of a random state, which would have to survive a restart.
+
+    Returns:
+        What the detector is shown, shape (B, 3, H, W).
     """
     if share <= 0 or batch.fills.shape[1] == 0:
         return prediction
-    samples = prediction.shape[0]
     mixed: list[Tensor] = []
-    for index in range(samples):
-        draw = torch.rand(3, generator=torch.Generator().manual_seed(step * samples + index)).tolist()
+    for index, seed in enumerate(seeds):
+        draw = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
         if draw[0] >= share:
             mixed.append(prediction[index])
             continue

@@ -92,9 +92,9 @@ def validate(
     return {f"validation/{key}": float(np.mean(values)) for key, values in scores.items()}, rows
 
 
-def _picture(planes: FloatArray) -> FloatArray:
+def _picture(batch: FloatArray) -> FloatArray:
     """Turn (1, 3, H, W) into (H, W, 3)."""
-    return np.ascontiguousarray(planes[0].transpose(1, 2, 0), dtype=np.float32)
+    return np.ascontiguousarray(batch[0].transpose(1, 2, 0), dtype=np.float32)
 
 
 def _centre(picture: np.ndarray, px: int) -> np.ndarray:
