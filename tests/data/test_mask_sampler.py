@@ -172,6 +172,12 @@ def test_bins_are_open_below_and_closed_above(ratio, index):
     assert bin_of(ratio) == index
 
 
+def test_a_hole_never_covers_everything():
+    spec = MaskSpec(bins=((0.9, 1.0),), border="touch")
+    for seed in range(40):
+        assert 0.9 < share(draw_mask(sample_mask(generator(seed), (8, 8), spec))) < 1
+
+
 def test_impossible_wishes_are_refused_in_words():
     with pytest.raises(InputError, match=r"2 x 2 mask .* use larger masks"):
         sample_mask(generator(), (2, 2), MaskSpec(bins=((0.01, 0.1),)))

@@ -39,15 +39,20 @@ def tiny(pictures: Path) -> Callable[..., Recipe]:
 
     def make(steps: int = 8, **objective: object) -> Recipe:
         recipe = load_recipe(ROOT / "recipes" / "smoke.toml")
+        stages = (StageConfig(crop_px=32, batch_pictures=3, until=0.5), StageConfig(crop_px=48, batch_pictures=2))
         return replace(
             recipe,
             data=replace(recipe.data, pictures=(str(pictures),), holdout_pictures=1),
             schedule=replace(
-                recipe.schedule, steps=steps, warmup_steps=2, checkpoint_every_steps=4, log_every_steps=1,
-                stages=(StageConfig(crop_px=32, batch_pictures=3, until=0.5), StageConfig(crop_px=48, batch_pictures=2)),
+                recipe.schedule,
+                steps=steps,
+                warmup_steps=2,
+                checkpoint_every_steps=4,
+                log_every_steps=1,
+                stages=stages,
             ),
             validation=ValidationConfig(every_steps=0, pictures=1, picture_px=64, sample_pictures=2),
             objective=replace(recipe.objective, **objective),  # type: ignore[arg-type]
-        )  # fmt: skip
+        )
 
     return make

@@ -40,6 +40,17 @@ def test_unknown_key_names_the_nearest_valid_one():
         ("schedule", "steps", "many", "schedule.steps must be int; got 'many'"),
         ("schedule", "steps", True, "schedule.steps must be int; got True"),
         ("objective", "detector_loss", "hinge", "objective.detector_loss must be"),
+        ("schedule", "steps", 0, "schedule: steps must be at least 1; got 0"),
+        ("schedule", "log_every_steps", 0, "log_every_steps must be at least 1"),
+        ("schedule", "stages", [{"crop_px": 8, "batch_pictures": 0}], "schedule.stages[0]: batch_pictures must be"),
+        ("data", "pictures", "a", "data.pictures must be a list of str; got 'a'"),
+        ("data", "scale_min", 0.0, "scale_min must be above 0"),
+        ("objective", "mapping", "square", "objective.mapping must be float or 'linear'; got 'square'"),
+        ("objective", "mapping", 1.0, "mapping must be a number above 1 or 'linear'; got 1.0"),
+        ("optimizer", "generator_lr", 0.0, "generator_lr must be above 0"),
+        ("optimizer", "muon_lr", float("nan"), "muon_lr must be at least 0; got nan"),
+        ("validation", "picture_px", 8, "picture_px must be at least 11"),
+        ("masks", "bin_weights", 3, "masks.bin_weights must be a list of float; got 3"),
         ("masks", "border", "sometimes", "masks.border must be 'free' or 'touch' or 'any'"),
         ("masks", "margin_px", -1, "margin_px must be at least 0"),
         ("masks", "bins", [[0.3, 0.2]], "bins must be pairs"),
@@ -63,6 +74,28 @@ def test_paths_start_at_the_recipe(tmp_path: Path):
         "[schedule]\nsteps=1\n"
     )
     assert load_recipe(tmp_path / "r.toml").data.pictures == (str(tmp_path / "p/*.png"),)
+
+
+def test_resolved_paths_do_not_depend_on_where_the_text_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "r.toml").write_text(
+        'name="x"\n[data]\npictures=["p"]\n[generator]\nname="scenes"\nstart="old"\n'
+        '[detector]\nname="scenes-detector"\n[schedule]\nsteps=1\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("here/r.toml")
+    assert (recipe.data.pictures, recipe.generator.start) == (
+        (str(tmp_path / "here" / "p"),),
+        str(tmp_path / "here" / "old"),
+    )
+    (tmp_path / "config.toml").write_text(format_recipe(recipe))
+    assert load_recipe(tmp_path / "config.toml") == recipe
+
+
+def test_a_path_of_the_wrong_type_is_named(tmp_path: Path):
+    (tmp_path / "r.toml").write_text('name="x"\n[data]\npictures=3\n')
+    with pytest.raises(RecipeError, match=r"data\.pictures must be a list of str; got 3"):
+        load_recipe(tmp_path / "r.toml")
 
 
 def test_missing_and_broken_files_are_errors(tmp_path: Path):

@@ -10,10 +10,11 @@ import torch
 
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.errors import CheckpointError, OutputError
+from mendpix.networks.table import build_network
 from mendpix.training.calibrate import Calibration, fit
 from mendpix.training.checkpoint import load_network, read_record
 from mendpix.training.config import Recipe
-from mendpix.training.export import export_run
+from mendpix.training.export import export_network, export_run
 from mendpix.training.loop import train
 
 
@@ -65,6 +66,15 @@ def test_export_says_what_is_missing(tmp_path: Path, run: Path):
     with pytest.raises(CheckpointError, match="whole safetensors file"):
         export_run(run, tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_network_that_gives_no_numbers_is_not_exported(tmp_path: Path):
+    network = build_network("scenes-detector", {"width_half": 4, "width_quarter": 4, "width_eighth": 4}).eval()
+    torch.nn.init.constant_(network.head.bias, float("nan"))
+    facts = Facts(name="x", kind="detector", multiple_of=8, minimum=64, inputs=("image",))
+    with pytest.raises(CheckpointError, match="off by nan"):
+        export_network(network, tmp_path / "x.onnx", facts)
+    assert not list(tmp_path.iterdir())
 
 
 def test_calibration_finds_the_true_numbers():

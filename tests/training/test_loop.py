@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mendpix.errors import RecipeError
+from mendpix.errors import OutputError, RecipeError, TrainingError
 from mendpix.training import loop
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
-from mendpix.training.config import Recipe, load_recipe
+from mendpix.training.config import Recipe, StageConfig, format_recipe, load_recipe
 from mendpix.training.loop import stage_at, train
 
 MakeRecipe = Callable[..., Recipe]
@@ -60,6 +63,126 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny: MakeRecipe, tmp_path: Pa
     assert [{k: v for k, v in line.items() if k != clock} for line in lines(tmp_path / "through")] == [
         {k: v for k, v in line.items() if k != clock} for line in lines(tmp_path / "killed")
     ]
+
+
+def test_a_kill_between_validation_and_checkpoint_loses_and_doubles_no_line(
+    tiny: MakeRecipe, tmp_path: Path, monkeypatch
+):
+    recipe = tiny(steps=8)
+    recipe = replace(recipe, validation=replace(recipe.validation, every_steps=4))
+    train(recipe, tmp_path / "through")
+    real = loop.save_checkpoint
+
+    def die_at_eight(folder: Path, **keywords):
+        if folder.name == "step-00000008":
+            raise KeyboardInterrupt
+        real(folder, **keywords)
+
+    monkeypatch.setattr(loop, "save_checkpoint", die_at_eight)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "killed")
+    monkeypatch.setattr(loop, "save_checkpoint", real)
+    train(recipe, tmp_path / "killed", resume=True)
+    steps = [[(line["step"], len(line)) for line in lines(tmp_path / name)] for name in ("through", "killed")]
+    assert steps[0] == steps[1]
+    assert [step for step, _ in steps[0]] == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
+
+
+def test_a_finished_run_is_left_alone_until_it_is_made_longer(tiny: MakeRecipe, tmp_path: Path):
+    run = tmp_path / "run"
+    last = train(tiny(steps=4), run)
+    before = (run / "metrics.jsonl").read_text(), (last / "checkpoint.json").stat().st_mtime_ns
+    said: list[str] = []
+    assert train(tiny(steps=4), run, resume=True, say=said.append) == last
+    assert ((run / "metrics.jsonl").read_text(), (last / "checkpoint.json").stat().st_mtime_ns) == before
+    assert any("finished" in line for line in said)
+    assert read_record(train(tiny(steps=6), run, resume=True))["step"] == 6
+
+
+def test_a_resumed_run_leaves_the_old_checkpoint_as_it_was(tiny: MakeRecipe, tmp_path: Path):
+    """Weights are read by mapping the file into memory; what is trained on must not be written back into it."""
+    first = train(tiny(steps=4), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    train(tiny(steps=7), tmp_path / "run", resume=True)
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
+
+
+def test_two_processes_train_as_one_does(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=6, other_fills_share=0.5)
+    stages = (StageConfig(crop_px=32, batch_pictures=4, until=0.5), StageConfig(crop_px=48, batch_pictures=2))
+    recipe = replace(recipe, schedule=replace(recipe.schedule, stages=stages))
+    alone = train(recipe, tmp_path / "alone")
+    (tmp_path / "two.toml").write_text(format_recipe(replace(recipe, devices=2)))
+    done = subprocess.run(
+        [sys.executable, "-m", "mendpix", "train", tmp_path / "two.toml", "--out", tmp_path / "two"],
+        env={**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    together = latest_checkpoint(tmp_path / "two")
+    assert together is not None
+    expected, got = tensors(alone), tensors(together)
+    assert expected.keys() == got.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-5, msg=key)
+    assert [line["step"] for line in lines(tmp_path / "two")] == [line["step"] for line in lines(tmp_path / "alone")]
+    assert done.stdout.count("pictures to train on") == 1  # only one of them talks
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_numbers_that_are_not_finite_end_the_run_before_a_checkpoint_is_spoilt(
+    tiny: MakeRecipe, tmp_path: Path, monkeypatch, where: str
+):
+    real = loop.compute_gradients
+
+    def spoil(networks, *arguments, step: int, **keywords):
+        values = real(networks, *arguments, step=step, **keywords)
+        if step == 7 and where == "gradient":
+            next(networks.detector.parameters()).grad.fill_(float("nan"))
+        return {**values, "generator": torch.tensor(float("inf"))} if step == 7 and where == "loss" else values
+
+    monkeypatch.setattr(loop, "compute_gradients", spoil)
+    recipe = tiny(steps=9)
+    recipe = replace(recipe, optimizer=replace(recipe.optimizer, clip_norm=0.0))
+    with pytest.raises(TrainingError, match=r"must stay finite; at step 7 .* (inf|nan)"):
+        train(recipe, tmp_path / "run")
+    newest = latest_checkpoint(tmp_path / "run")
+    assert newest == tmp_path / "run" / "checkpoints" / "step-00000004"
+    assert all(bool(value.isfinite().all()) for value in tensors(newest).values())
+
+
+def test_sizes_that_do_not_fit_are_found_before_training(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=2)
+    wrong = replace(recipe, validation=replace(recipe.validation, picture_px=60))
+    with pytest.raises(
+        RecipeError, match="picture_px must be a multiple of 8 and at least 8 for this generator; got 60"
+    ):
+        train(wrong, tmp_path / "run")
+    wrong = replace(recipe, schedule=replace(recipe.schedule, stages=(StageConfig(crop_px=36, batch_pictures=1),)))
+    with pytest.raises(RecipeError, match="crop_px must be a multiple of 8"):
+        train(wrong, tmp_path / "run")
+    with pytest.raises(RecipeError, match="batch_pictures must be a multiple of devices, 2; got 3"):
+        train(replace(recipe, devices=2), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_devices_that_are_not_there_are_named(tiny: MakeRecipe, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(RecipeError, match=r"asks for 1 CUDA device\(s\); this machine has 0"):
+        train(replace(tiny(steps=1), device="cuda"), tmp_path / "run")
+
+
+def test_a_run_without_sample_pictures_draws_none(tiny: MakeRecipe, tmp_path: Path):
+    recipe = tiny(steps=1)
+    train(replace(recipe, validation=replace(recipe.validation, sample_pictures=0)), tmp_path / "run")
+    assert "validation/psnr/mean" in lines(tmp_path / "run")[-1]
+    assert not list((tmp_path / "run" / "samples").iterdir())
+
+
+def test_a_place_that_cannot_hold_a_run_is_named(tiny: MakeRecipe, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/run cannot be made"):
+        train(tiny(steps=1), tmp_path / "file" / "run")
 
 
 def test_the_smoke_recipe_trains_in_under_a_minute_and_learns_the_photo(tmp_path: Path):
@@ -142,6 +265,12 @@ def test_unknown_networks_and_sizes_are_named(tiny: MakeRecipe, tmp_path: Path):
         (replace(recipe.generator, name="scenery"), "generator must be one of gdn, scenes; got 'scenery'"),
         (replace(recipe.generator, name="gdn-detector"), "generator must be one of gdn, scenes"),
         (replace(recipe.generator, sizes={"breadth": 3}), "sizes of scenes must be among width_half"),
+        (
+            replace(recipe.generator, sizes={"width_half": "3"}),
+            "width_half of scenes must be of the kind of 32; got '3'",
+        ),
+        (replace(recipe.generator, sizes={"dilations": 2}), "dilations of scenes must be of the kind of"),
+        (replace(recipe.generator, sizes={"width_half": 0}), "sizes of scenes: .* at least 1; got 0"),
     ):
         with pytest.raises(RecipeError, match=words):
             train(replace(recipe, generator=generator), tmp_path / "run")

@@ -37,7 +37,7 @@ PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", 
 LIST_SUFFIXES = frozenset({".flist", ".txt"})
 """Files with these endings are lists: one path per line, relative to the list's folder; # starts a comment line."""
 
-_BATCH = 256  # pictures decoded between two progress reports
+_BATCH = 32  # pictures decoded between two progress reports, and between two looks at the memory limit
 _LARGEST_PX = 200_000_000  # a picture larger than this is taken for a broken or hostile file
 
 
@@ -115,7 +115,8 @@ class PictureStore(Sequence[Pixels]):
         limit = int(memory_limit_gib * 2**30)
         pictures: list[Pixels] = []
         used = 0
-        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # here and not in the threads: the filters belong to the whole program
             for start in range(0, len(locations) if limit > 0 else 0, _BATCH):
                 batch = list(pool.map(_decode, locations[start : start + _BATCH]))
                 used += sum(picture.nbytes for picture in batch)
@@ -182,7 +183,10 @@ class PictureStore(Sequence[Pixels]):
             InputError: If fewer than `count + 1` pictures are there.
         """
         if not 0 <= count < len(self):
-            raise InputError(f"held-out pictures must be between 0 and {len(self) - 1}; got {count}.")
+            raise InputError(
+                f"held-out pictures must be between 0 and {len(self) - 1}; got {count}. "
+                "Hold out fewer, or give more pictures to train on."
+            )
         draws = [hashlib.sha256(f"{seed}/{location.key}".encode()).digest() for location in self._locations]
         held = set(sorted(range(len(self)), key=draws.__getitem__)[:count])
         return self._subset([i for i in range(len(self)) if i not in held]), self._subset(sorted(held))
@@ -270,16 +274,13 @@ def _listed(path: Path) -> Iterator[PictureLocation]:
 def _decode(location: PictureLocation) -> Pixels:
     data = location.read()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = PillowImage.open(io.BytesIO(data))
-            if picture.width * picture.height > _LARGEST_PX:
-                raise DataError(
-                    f"picture {location.key} in {location.path} has {picture.width} x {picture.height} pixels, more "
-                    f"than the {_LARGEST_PX // 10**6} million that are allowed; make it smaller."
-                )
-            upright = ImageOps.exif_transpose(picture)
-            pixels = _as_rgb(upright)
+        picture = PillowImage.open(io.BytesIO(data))
+        if picture.width * picture.height > _LARGEST_PX:
+            raise DataError(
+                f"picture {location.key} in {location.path} has {picture.width} x {picture.height} pixels, more "
+                f"than the {_LARGEST_PX // 10**6} million that are allowed; make it smaller."
+            )
+        pixels = _as_rgb(ImageOps.exif_transpose(picture))
     except DataError:
         raise
     except (

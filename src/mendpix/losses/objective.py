@@ -63,9 +63,7 @@ class GeneratorObjective:
         squared = error.square().mean((1, 2, 3))  # (B,)
         if self.relative:
             if first_fill is None:
-                raise InputError(
-                    "a relative objective needs first_fill; got None. Give the classical fill, or relative=False."
-                )
+                raise InputError("a relative objective needs first_fill; got None. Give the classical fill.")
             first = first_fill - target
             share = (first.abs() > 0).any(1).float().mean((1, 2))  # (B,), where the fill differs at all
             weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * share + 1e-6)
@@ -73,7 +71,7 @@ class GeneratorObjective:
         parts = {"weighted_l1": weighted.mean(), "squared": squared.mean()}
         if self.perceptual:
             if features is None:
-                raise InputError("a perceptual objective needs features; got None. Give activations, or perceptual=0.")
+                raise InputError("a perceptual objective needs features; got None. Give activations of a backbone.")
             parts["perceptual"] = feature_l1(*features)
         weights = {"weighted_l1": self.weighted_l1, "squared": self.squared, "perceptual": self.perceptual}
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()

@@ -77,11 +77,12 @@ def save_checkpoint(
             os.replace(folder, old)
         os.replace(new, folder)
         shutil.rmtree(old, ignore_errors=True)
-    except OutputError:
-        raise
     except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OutputError):
+            raise
         raise OutputError(
-            f"the checkpoint {folder} could not be written ({error.strerror or error}). Choose another folder for the run."
+            f"the checkpoint {folder} could not be written ({error.strerror or error}). Choose another --out."
         ) from error
 
 
@@ -194,7 +195,7 @@ def restore(
     for key, value in tensors.items():
         if key.startswith("optimizer/"):
             _, name, index, slot = key.split("/")
-            # Files are mapped into memory: what the optimiser writes into must be its own.
+            # A copy, since files are mapped into memory and this one will be deleted while the run goes on.
             found.setdefault(name, {}).setdefault(int(index), {})[slot] = value.clone()
     if found.keys() != optimizers.keys():
         raise CheckpointError(

@@ -15,9 +15,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from mendpix.data.mask_sampler import MaskSpec
 from mendpix.errors import InputError, RecipeError
 
-
 PATHS = (("data", "pictures"), ("objective", "backbone"), ("generator", "start"), ("detector", "start"))
 """Keys whose values are paths, or lists of paths, that start at the recipe's folder."""
+
+
+def _at_least(least: int, **values: float) -> None:
+    """Refuse the first value that is smaller than `least`, or no number at all (nan)."""
+    for name, value in values.items():
+        if not value >= least:
+            raise InputError(f"{name} must be at least {least}; got {value}.")
 
 
 @dataclass(frozen=True)
@@ -262,13 +268,6 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
 def format_recipe(recipe: Recipe) -> str:
     """Return the resolved recipe as TOML, every default written out; `parse_recipe` reads it back to an equal one."""
     return "\n".join(_table(recipe, "")) + "\n"
-
-
-def _at_least(least: int, **values: float) -> None:
-    """Refuse the first value that is smaller than `least`, or no number at all (nan)."""
-    for name, value in values.items():
-        if not value >= least:
-            raise InputError(f"{name} must be at least {least}; got {value}.")
 
 
 def _resolve(folder: Path, found: Any) -> Any:

@@ -18,7 +18,7 @@ from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
 from mendpix.networks.table import build_network
 from mendpix.training.calibrate import calibrate
 from mendpix.training.checkpoint import latest_checkpoint, load_strictly, read_tensors, restore, save_checkpoint
-from mendpix.training.config import OptimizerConfig, Recipe, ScheduleConfig, StageConfig
+from mendpix.training.config import NetworkConfig, OptimizerConfig, Recipe, ScheduleConfig, StageConfig
 from mendpix.training.muon import Muon
 from mendpix.training.processes import agree, average_gradients, average_values, launch, meet
 from mendpix.training.record import RunRecord
@@ -87,16 +87,9 @@ def train(
 
     # Networks, their averages, optimisers.
     torch.manual_seed(recipe.seed)
-    generator = build_network(recipe.generator.name, recipe.generator.sizes, kind="generator")
-    detector = build_network(recipe.detector.name, recipe.detector.sizes, kind="detector")
+    generator = build_part("generator", recipe.generator, fabric.device)
+    detector = build_part("detector", recipe.detector, fabric.device)
     trained = {"generator": generator, "detector": detector}
-    for part, config in (("generator", recipe.generator), ("detector", recipe.detector)):
-        if config.start:
-            path = Path(config.start)
-            load_strictly(
-                trained[part], read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start
-            )
-        place(trained[part], fabric.device)
     check_sizes(recipe, trained)
     optimizers = make_optimizers(recipe.optimizer, trained)
     average = {part: snapshot(network) for part, network in trained.items()}
@@ -156,7 +149,7 @@ def train(
             names = {"generator": recipe.generator.name, "detector": recipe.detector.name}
             save_checkpoint(folder, weights=average, networks=trained, names=names, optimizers=optimizers, state=state)
             for old in sorted((out / "checkpoints").glob("step-*"))[:-2]:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)
 
     @contextmanager
     def averaged() -> Generator[None]:
@@ -244,6 +237,16 @@ def train(
             journal.close()
     meet(fabric)
     return out / "checkpoints" / f"step-{step:08d}"
+
+
+def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Module:
+    """Build a generator or detector on its device, with the weights that its recipe starts from."""
+    network = build_network(config.name, config.sizes, kind=part)
+    if config.start:
+        path = Path(config.start)
+        load_strictly(network, read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start)
+    place(network, device)
+    return network
 
 
 def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:

@@ -1,0 +1,62 @@
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mendpix.data.dataset import PictureStore
+from mendpix.data.mask_sampler import RATIO_BINS, bin_of
+from mendpix.networks.interface import NetworkFacts
+from mendpix.training.config import ValidationConfig
+from mendpix.training.validate import ValidationSet, prepare, validate
+
+
+class Harmonic(nn.Module):
+    """Return the first of the two first fills."""
+
+    facts = NetworkFacts(1, 1, half=True, bfloat16=True, inputs=("image", "hole", "fills"))
+
+    def forward(self, image: Tensor, hole: Tensor, fills: Tensor) -> Tensor:
+        return fills[:, :3] + 5 * (1 - hole)  # what it says of known pixels must not count
+
+
+class Undecided(nn.Module):
+    """Mark every pixel as three quarters filled."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        known = torch.zeros_like(image[:, :1])
+        return torch.cat([known, known + float(np.log(3))], 1)
+
+
+@pytest.fixture
+def watched(pictures: Path) -> ValidationSet:
+    config = ValidationConfig(pictures=2, picture_px=96, sample_pictures=3)  # more than the pictures have: enlarged
+    return prepare(PictureStore.open([pictures]), config, seed=1, with_fills=True)
+
+
+def test_samples_are_one_of_each_bin_and_always_the_same(watched: ValidationSet, pictures: Path):
+    assert len(watched.samples) == 2 * len(RATIO_BINS)
+    for number, sample in enumerate(watched.samples):
+        assert sample.image.shape == (1, 3, 96, 96)
+        assert bin_of(float(sample.hole.mean(dtype=np.float64))) == number % len(RATIO_BINS)
+    again = prepare(PictureStore.open([pictures]), ValidationConfig(pictures=2, picture_px=96), seed=1, with_fills=True)
+    for one, other in zip(watched.samples, again.samples, strict=True):
+        assert np.array_equal(one.hole, other.hole)
+        assert np.array_equal(one.fills, other.fills)
+
+
+def test_the_harmonic_fill_scores_as_itself_and_known_pixels_do_not_count(watched: ValidationSet):
+    generator, detector = Harmonic().train(), Undecided().eval()
+    scores, rows = validate(generator, detector, watched, device=torch.device("cpu"), autocast=nullcontext)
+    for group in [*(str(10 * (index + 1)) for index in range(6)), "mean"]:
+        assert scores[f"validation/psnr/{group}"] == pytest.approx(
+            scores[f"validation/psnr_harmonic/{group}"], abs=1e-4
+        )
+        assert scores[f"validation/marked_hole/{group}"] == pytest.approx(0.75)
+    large = [scores[f"validation/psnr/{10 * (index + 1)}"] for index in range(1, 6)]
+    assert scores["validation/psnr/mean"] == pytest.approx(np.mean(large))
+    assert (generator.training, detector.training) == (True, False)
+    assert len(rows) == 3
+    assert {picture.shape for row in rows for picture in row} == {(96, 96, 3)}
