@@ -136,10 +136,14 @@ def test_names_the_orientation_when_the_sides_are_swapped():
 @pytest.mark.parametrize(
     ("mask", "options", "sentence"),
     [
-        (square(0), {}, r"must have white pixels .*; got none \(the brightest is 0% white\).*take black .*\(invert\)"),
+        (
+            square(0),
+            {},
+            r"must have white pixels .*; got none \(the brightest is 0% white\).*take black .*invert_mask=True",
+        ),
         (square(100), {}, r"brightest is 39% white"),
         (square(0) + np.uint8(255), {"invert": True}, r"must have black pixels .*darkest is 100% white"),
-        (square(0) + np.uint8(255), {}, r"leave some of the picture known; got one that is all hole.*\(invert\)"),
+        (square(0) + np.uint8(255), {}, r"leave some of the picture known; got one that is all hole.*invert_mask=True"),
         (square(), {"dilate_px": 200}, r"grown by 200 px it covers all"),
         (np.full(SIZE, np.nan, np.float32), {}, r"finite values; got NaN or infinity"),
     ],

@@ -108,12 +108,13 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
         raise MaskError(
             f"a mask must have {'black' if invert else 'white'} pixels where the picture is to be filled; got none (the"
             f" {'darkest' if invert else 'brightest'} is {brightest:.0%} white). Draw the hole, or take"
-            f" {'white' if invert else 'black'} as the hole (invert)."
+            f" {'white' if invert else 'black'} as the hole (--invert-mask, or invert_mask=True)."
         )
     if hole.all():
         raise MaskError(
             "a mask must leave some of the picture known; got one that is all hole."
-            f" Leave some {'white' if invert else 'black'}, or take the other colour as the hole (invert)."
+            f" Leave some {'white' if invert else 'black'}, or take the other colour as the hole"
+            " (--invert-mask, or invert_mask=True)."
         )
     if dilate_px:
         hole = dilate(hole, dilate_px)

@@ -30,7 +30,7 @@ def test_the_sum_is_the_weighted_parts():
 
 def test_equal_pictures_cost_nothing_and_the_map_is_differentiated():
     prediction, target, map_ = tensors()
-    assert GeneratorObjective(relative=True)(target, target, map_, prediction)[0] == 0
+    assert GeneratorObjective(relative=True)(target, target, map_, prediction, torch.ones_like(map_))[0] == 0
     map_.requires_grad_(True)
     GeneratorObjective()(prediction, target, map_)[0].backward()
     assert map_.grad is not None
@@ -44,10 +44,21 @@ def test_relative_terms_weigh_pictures_alike():
     first[0, :, 2:6, 2:6], first[1, :, 2:6, 2:6] = 0.1, 0.8
     prediction = first / 2
     map_ = torch.zeros(2, 1, 8, 8)
+    hole = (first > 0).any(1, keepdim=True).float()
     objective = GeneratorObjective(relative=True)
-    alone = [objective(prediction[i : i + 1], target[i : i + 1], map_[i : i + 1], first[i : i + 1])[0] for i in (0, 1)]
+    parts = [tuple(part[i : i + 1] for part in (prediction, target, map_, first, hole)) for i in (0, 1)]
+    alone = [objective(*part)[0] for part in parts]
     assert alone[0] == pytest.approx(alone[1].item(), rel=0.1)
     assert alone[1] == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_hole_that_the_first_fill_gets_right_does_not_drown_the_batch():
+    """White on white: the fill is exact, and a prediction off by one level costs no more than elsewhere."""
+    target, hole = torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    hole[..., 2:6, 2:6] = 1
+    prediction = target - hole / 255
+    total, _ = GeneratorObjective(relative=True)(prediction, target, torch.zeros(1, 1, 8, 8), target, hole)
+    assert total == pytest.approx(0.5, rel=0.01)  # one level of error over a floor of two
 
 
 def test_missing_inputs_are_named():

@@ -49,7 +49,7 @@ def train(
     ] = False,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Fit the whole run into this time, such as 90s, 150m or 1h30m."),
+        typer.Option(metavar="TIME", help="Fit the training into this time, such as 90s, 150m or 1h30m."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run's folder.")

@@ -39,6 +39,7 @@ class GeneratorObjective:
         target: Tensor,
         valuation: Tensor,
         first_fill: Tensor | None = None,
+        hole: Tensor | None = None,
         features: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the sum and its unweighted parts.
@@ -49,6 +50,7 @@ class GeneratorObjective:
             valuation: Detector's V for the prediction, shape (B, 1, H, W), in [0, 1]; not detached by us (the paper's
                 gradient flows through it).
             first_fill: Classical fill by whose error a picture's error is divided if `relative`, shape (B, 3, H, W).
+            hole: 1 = hole, shape (B, 1, H, W); needed if `relative`.
             features: Backbone activations of prediction and target, if `perceptual` is not 0.
 
         Returns:
@@ -62,12 +64,12 @@ class GeneratorObjective:
         weighted = (weight * error.abs()).mean((1, 2, 3))  # (B,)
         squared = error.square().mean((1, 2, 3))  # (B,)
         if self.relative:
-            if first_fill is None:
-                raise InputError("a relative objective needs first_fill; got None. Give the classical fill.")
+            if first_fill is None or hole is None:
+                raise InputError("a relative objective needs first_fill and hole; got None. Give both.")
             first = first_fill - target
-            share = (first.abs() > 0).any(1).float().mean((1, 2))  # (B,), where the fill differs at all
-            weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * share + 1e-6)
-            squared = squared / (first.square().mean((1, 2, 3)) + LEAST_ERROR**2 * share + 1e-9)
+            least = hole.mean((1, 2, 3)).clamp_min(1 / hole[0].numel())  # (B,), share of the picture that is hole
+            weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * least)
+            squared = squared / (first.square().mean((1, 2, 3)) + LEAST_ERROR**2 * least)
         parts = {"weighted_l1": weighted.mean(), "squared": squared.mean()}
         if self.perceptual:
             if features is None:

@@ -23,5 +23,9 @@ class NetworkFacts:
     bfloat16: bool
     """True if weights and inputs in bfloat16 give the float32 answer up to rounding."""
 
+    local: bool = False
+    """True if nothing in the network looks at the whole picture (instance norm does), so that a crop with context is
+    filled as the whole picture would be."""
+
     inputs: tuple[str, ...] = ("image", "hole")
     """Names of `forward`'s arguments in order; `fills` asks for the two classical first fills (B, 6, H, W)."""

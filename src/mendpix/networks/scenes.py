@@ -94,7 +94,9 @@ class _HourGlass(nn.Module):
 class ScenesGenerator(nn.Module):
     """Mend two classical fills of a hole: blend them pixel by pixel, then add what is missing."""
 
-    facts = NetworkFacts(multiple_of=8, minimum=8, half=True, bfloat16=True, inputs=("image", "hole", "fills"))
+    facts = NetworkFacts(
+        multiple_of=8, minimum=8, half=True, bfloat16=True, local=True, inputs=("image", "hole", "fills")
+    )
 
     def __init__(self, config: ScenesGeneratorConfig | None = None) -> None:
         super().__init__()
@@ -135,7 +137,7 @@ class ScenesGenerator(nn.Module):
 class ScenesDetector(nn.Module):
     """Tell for each pixel whether it looks filled."""
 
-    facts = NetworkFacts(multiple_of=8, minimum=8, half=True, bfloat16=True, inputs=("image",))
+    facts = NetworkFacts(multiple_of=8, minimum=8, half=True, bfloat16=True, local=True, inputs=("image",))
 
     def __init__(self, config: ScenesDetectorConfig | None = None) -> None:
         super().__init__()

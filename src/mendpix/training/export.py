@@ -94,16 +94,15 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
     network = load_network(folder, part)
     if part == "detector":
         network = CalibratedDetector(network, Calibration(**record.get("calibration", {}))).eval()
-    described = record["networks"][part]
-    facts = model_facts(described["name"], record["recipe"], part, network)
+    facts = model_facts(record["recipe"], part, network)
     more = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
     return export_network(network, out, facts, more)
 
 
-def model_facts(network_name: str, model_name: str, part: Part, network: nn.Module) -> Facts:
+def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
     """Return what the torch-free side has to know of a network."""
     declared = network.detector.facts if isinstance(network, CalibratedDetector) else network.facts  # type: ignore[union-attr]
-    local = network_name.startswith("scenes")  # no picture-wide statistics: windows are cheap and exact
+    local = bool(declared.local)  # type: ignore[union-attr]  # then windows may be as small as they like
     return Facts(
         name=model_name if part == "generator" else f"{model_name}-detector",
         kind=part,

@@ -98,7 +98,7 @@ def compute_gradients(
                 wanted = networks.backbone(batch.image[:some])
             features = (networks.backbone(prediction[:some]), wanted)
     first = torch.lerp(batch.image, batch.fills[:, :3], batch.hole) if config.relative else None
-    total, parts = objective(prediction, batch.image, map_, first, features)
+    total, parts = objective(prediction, batch.image, map_, first, batch.hole, features)
     total.backward()
 
     # The detector learns to find the hole, in the generator's fills and in some classical ones.
