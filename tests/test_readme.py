@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import mendpix
 from mendpix.cli.app import main
 
 ROOT = Path(__file__).parents[1]
@@ -18,11 +17,6 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT))
 DOCUMENTS += ["examples/README.md"]
 LEFT_BY_TOOLS = {".git", ".venv", "build", "dist", "runs", ".cache", ".device", ".hypothesis", "__pycache__", "shared"}
 LEFT_BY_TOOLS |= {".pytest_cache", ".ruff_cache", ".coverage"}
-
-with_models = pytest.mark.skipif(
-    not all(model.available for model in mendpix.list_models() if model.kind != "classical"),
-    reason="the default models are not in this checkout",
-)
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -40,14 +34,12 @@ def desk(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@with_models
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if blocks(document, "python")])
 def test_python_in_the_documents_runs(document, desk):
     for block in blocks(document, "python"):
         exec(compile(block, document, "exec"), {})
 
 
-@with_models
 @pytest.mark.parametrize("script", ["inpaint_photo.py", "find_artifacts.py"])
 def test_examples_run(script, desk, capsys):
     runpy.run_path(f"examples/{script}")
@@ -61,7 +53,6 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("mendpix ")]
 
 
-@with_models
 @pytest.mark.parametrize("command", commands())
 def test_commands_in_the_readme_run(command, desk):
     result = CliRunner().invoke(main, shlex.split(command)[1:])

@@ -101,18 +101,18 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
 
 def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
     """Return what the torch-free side has to know of a network."""
-    declared = network.detector.facts if isinstance(network, CalibratedDetector) else network.facts  # type: ignore[union-attr]
-    local = bool(declared.local)  # type: ignore[union-attr]  # then windows may be as small as they like
+    declared = network.detector.facts if isinstance(network, CalibratedDetector) else network.facts  # type: ignore[union-attr]  # declared facts
+    local = bool(declared.local)  # type: ignore[union-attr]  # as above; then small windows do
     return Facts(
         name=model_name if part == "generator" else f"{model_name}-detector",
         kind=part,
-        multiple_of=declared.multiple_of,  # type: ignore[union-attr,arg-type]
-        minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]
+        multiple_of=declared.multiple_of,  # type: ignore[union-attr,arg-type]  # declared facts
+        minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]  # declared facts
         preferred_px=768 if local else 512,
         context_px=64,
         max_hole_px=MAX_HOLE_PX if part == "generator" else None,
         first_fill_radius_px=FIRST_FILL_RADIUS_PX,
-        inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]
+        inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]  # declared facts
     )
 
 

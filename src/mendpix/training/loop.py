@@ -263,8 +263,8 @@ def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
         asked.append(("picture_px", recipe.validation.picture_px))
     for name, px in asked:
         for part, network in networks.items():
-            multiple, minimum = network.facts.multiple_of, network.facts.minimum  # type: ignore[union-attr]
-            if px % multiple or px < minimum:  # type: ignore[operator]
+            multiple, minimum = network.facts.multiple_of, network.facts.minimum  # type: ignore[union-attr]  # declared facts
+            if px % multiple or px < minimum:  # type: ignore[operator]  # declared facts
                 raise RecipeError(
                     f"{name} must be a multiple of {multiple} and at least {minimum} for this {part}; got {px}."
                 )

@@ -48,7 +48,7 @@ def predict(generator: nn.Module, batch: TensorBatch) -> Tensor:
     """
     visible = batch.image * (1 - batch.hole)
     inputs = {"image": visible, "hole": batch.hole, "fills": batch.fills}
-    return generator(*(inputs[name] for name in generator.facts.inputs)).float()  # type: ignore[union-attr,operator]
+    return generator(*(inputs[name] for name in generator.facts.inputs)).float()  # type: ignore[union-attr,operator]  # declared facts
 
 
 def compute_gradients(
