@@ -7,6 +7,7 @@ from PIL import Image as PillowImage
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.dataset import CropSpec, PictureStore
+from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec
 
 
@@ -63,3 +64,18 @@ def test_the_prefetcher_keeps_the_order(source: BatchSource):
     assert [step for step, _ in taken] == [7, 8, 9, 10, 11]
     for step, batch in taken:
         assert same(batch, source.batch(BatchRequest(step, 2, 32)))
+
+
+def test_holes_come_from_files_if_there_are_some(tmp_path: Path):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "pictures").mkdir()
+    hole = np.zeros((32, 32), np.uint8)
+    hole[8:24, 8:24] = 255
+    PillowImage.fromarray(hole).save(tmp_path / "masks" / "0.png")
+    PillowImage.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "pictures" / "0.png")
+    store = PictureStore.open([tmp_path / "pictures"])
+    files = MaskFolders([tmp_path / "masks"])
+    source = BatchSource(store, CropSpec(px=32), MaskSpec(), seed=3, mask_files=files)
+    request = BatchRequest(step=5, batch_pictures=4, crop_px=32)
+    assert np.array_equal(source.batch(request).hole, np.repeat((hole / 255)[None, None], 4, axis=0))
+    assert same(source.batch(request), source.batch(request))

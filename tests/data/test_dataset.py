@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mendpix.data.dataset import CropParameters, CropSpec, PictureStore, cut_crop, random_crop, sample_crop
+from mendpix.data.dataset import (
+    CropParameters,
+    CropSpec,
+    PictureStore,
+    cut_crop,
+    find_pictures,
+    limit_per_folder,
+    random_crop,
+    sample_crop,
+)
 from mendpix.errors import DataError, InputError
 
 
@@ -291,3 +300,31 @@ def test_random_crop_is_sample_then_cut():
 def test_wrong_crop_specs_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         CropSpec(**wrong)
+
+
+def test_stretching_takes_the_whole_picture_and_gives_its_aspect_up():
+    wide = np.zeros((20, 40, 3), np.uint8)
+    wide[:, 20:] = 200
+    square = random_crop(np.random.default_rng(0), wide, CropSpec(px=16, flip=False, fit="stretch"))
+    assert square.shape == (16, 16, 3)
+    assert not square[:, :7].any()
+    assert (square[:, 9:] == 200).all()
+    flipped = {
+        bool(random_crop(np.random.default_rng(seed), wide, CropSpec(px=16, fit="stretch"))[0, 0, 0])
+        for seed in range(20)
+    }
+    assert flipped == {True, False}
+
+
+def test_each_folder_gives_at_most_so_many_pictures_and_the_same_ones(tmp_path):
+    for name, count in (("a", 6), ("b", 2)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            Image.fromarray(picture(number)).save(tmp_path / name / f"{number}.png")
+    all_ = find_pictures([tmp_path])
+    kept = [one.key for one in limit_per_folder(all_, 3)]
+    assert [key.split("/")[-2] for key in kept] == ["a"] * 3 + ["b"] * 2
+    assert [one.key for one in limit_per_folder(all_, 0)] == [one.key for one in all_]
+    assert len(PictureStore.open([tmp_path], per_folder=1)) == 2
+    with pytest.raises(InputError, match="per_folder must be at least 0"):
+        limit_per_folder(all_, -1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mendpix.data.mask_files import paired_masks, read_mask_folder
-from mendpix.errors import DataError
+from mendpix.data.mask_files import MaskFolders, paired_masks, read_mask_folder
+from mendpix.errors import DataError, InputError
 
 
 def hole(height=24, width=32):
@@ -100,3 +100,34 @@ def test_pairs_need_masks_and_distinct_names():
         paired_masks(["p"], [])
     with pytest.raises(DataError, match="pictures must have different names"):
         paired_masks(["p", "p"], ["m"])
+
+
+def test_training_draws_from_all_folders_evenly_and_mirrors(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    corner = np.zeros((16, 16), np.float32)
+    corner[:4, :8] = 1
+    save(corner, tmp_path / "a" / "0.png")
+    for number in range(3):
+        save(np.eye(16, dtype=np.float32), tmp_path / "b" / f"{number}.png")
+    folders = MaskFolders([tmp_path / "a", tmp_path / "b"])
+    assert len(folders) == 4
+    rng = np.random.default_rng(0)
+    drawn = [folders.draw(rng, 16) for _ in range(400)]
+    corners = [one for one in drawn if one.sum() == 32]
+    assert 70 <= len(corners) <= 130  # one file of four
+    found = {(bool(one[0].any()), bool(one[:, 0].any())) for one in corners}
+    assert found == {(top, left) for top in (True, False) for left in (True, False)}
+    assert all(one.dtype == np.float32 and set(np.unique(one)) == {0.0, 1.0} for one in drawn)
+
+
+def test_training_masks_are_brought_to_the_crop(tmp_path):
+    save(hole(), tmp_path / "0.png")
+    drawn = MaskFolders([tmp_path]).draw(np.random.default_rng(1), 20)
+    assert drawn.shape == (20, 20)
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+
+
+def test_training_needs_a_folder():
+    with pytest.raises(InputError, match="at least one folder"):
+        MaskFolders([])

@@ -12,19 +12,22 @@ def tensors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_with_default_weights_it_is_the_papers_weighted_l1():
     prediction, target, map_ = tensors()
-    total, parts = GeneratorObjective()(prediction, target, map_)
-    assert torch.allclose(total, weighted_l1(prediction, target, weight_map(map_, 10.0)))
+    weight = weight_map(map_, 10.0)
+    total, parts = GeneratorObjective()(prediction, target, weight)
+    assert torch.allclose(total, weighted_l1(prediction, target, weight))
     assert torch.allclose(parts["weighted_l1"], total)
 
 
 def test_the_sum_is_the_weighted_parts():
     prediction, target, map_ = tensors()
     features = ({"a": prediction}, {"a": target})
-    objective = GeneratorObjective(weighted_l1=2.0, squared=3.0, perceptual=0.5)
-    total, parts = objective(prediction, target, map_, features=features)
-    assert parts.keys() == {"weighted_l1", "squared", "perceptual"}
-    expected = 2 * parts["weighted_l1"] + 3 * parts["squared"] + 0.5 * parts["perceptual"]
+    logits = torch.randn(2, 1, 4, 4)
+    objective = GeneratorObjective(weighted_l1=2.0, squared=3.0, perceptual=0.5, adversarial=0.1)
+    total, parts = objective(prediction, target, map_, features=features, fake_logits=logits)
+    assert parts.keys() == {"weighted_l1", "squared", "perceptual", "adversarial"}
+    expected = 2 * parts["weighted_l1"] + 3 * parts["squared"] + 0.5 * parts["perceptual"] + 0.1 * parts["adversarial"]
     assert torch.allclose(total, expected)
+    assert torch.allclose(parts["adversarial"], -torch.sigmoid(logits).log().mean())
     assert torch.allclose(parts["squared"], (prediction - target).square().mean())
 
 
@@ -32,7 +35,7 @@ def test_equal_pictures_cost_nothing_and_the_map_is_differentiated():
     prediction, target, map_ = tensors()
     assert GeneratorObjective(relative=True)(target, target, map_, prediction, torch.ones_like(map_))[0] == 0
     map_.requires_grad_(True)
-    GeneratorObjective()(prediction, target, map_)[0].backward()
+    GeneratorObjective()(prediction, target, weight_map(map_))[0].backward()
     assert map_.grad is not None
     assert map_.grad.abs().min() > 0
 
@@ -43,7 +46,7 @@ def test_relative_terms_weigh_pictures_alike():
     first = torch.zeros_like(target)
     first[0, :, 2:6, 2:6], first[1, :, 2:6, 2:6] = 0.1, 0.8
     prediction = first / 2
-    map_ = torch.zeros(2, 1, 8, 8)
+    map_ = torch.ones(2, 1, 8, 8)
     hole = (first > 0).any(1, keepdim=True).float()
     objective = GeneratorObjective(relative=True)
     parts = [tuple(part[i : i + 1] for part in (prediction, target, map_, first, hole)) for i in (0, 1)]
@@ -57,7 +60,7 @@ def test_a_hole_that_the_first_fill_gets_right_does_not_drown_the_batch():
     target, hole = torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
     hole[..., 2:6, 2:6] = 1
     prediction = target - hole / 255
-    total, _ = GeneratorObjective(relative=True)(prediction, target, torch.zeros(1, 1, 8, 8), target, hole)
+    total, _ = GeneratorObjective(relative=True)(prediction, target, torch.ones(1, 1, 8, 8), target, hole)
     assert total == pytest.approx(0.5, rel=0.01)  # one level of error over a floor of two
 
 
@@ -67,3 +70,5 @@ def test_missing_inputs_are_named():
         GeneratorObjective(relative=True)(prediction, target, map_)
     with pytest.raises(ValueError, match="features"):
         GeneratorObjective(perceptual=1.0)(prediction, target, map_)
+    with pytest.raises(ValueError, match="fake_logits"):
+        GeneratorObjective(adversarial=1.0)(prediction, target, map_)

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - torch is an extra
 
 from mendpix.errors import InputError, ShapeError  # noqa: E402
-from mendpix.losses.reconstruction import l1, weight_map, weighted_l1  # noqa: E402
+from mendpix.losses.reconstruction import hole_weight_map, l1, weight_map, weighted_l1  # noqa: E402
 
 MAPPINGS = [10.0, math.e, "linear"]
 
@@ -122,3 +122,18 @@ def test_shapes_that_do_not_fit_are_refused(prediction: Tensor, target: Tensor, 
 def test_plain_l1_refuses_other_shapes_too() -> None:
     with pytest.raises(ShapeError, match=re.escape("got (2, 3, 6, 8) and (2, 1, 6, 8)")):
         l1(picture(1), seen())
+
+
+def test_the_hard_weight_is_six_in_the_hole_and_one_elsewhere():
+    hole = (seen() > 0.6).double()
+    weight = hole_weight_map(hole)
+    assert torch.equal(weight, torch.where(hole > 0, 6.0, 1.0).double())
+    error = weighted_l1(picture(1), picture(2), weight)
+    by_hand = ((5 * hole + 1) * (picture(1) - picture(2)).abs()).sum() / picture(1).numel()
+    assert torch.allclose(error, by_hand)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_hard_weight_that_makes_no_sense_is_refused(weight: float):
+    with pytest.raises(InputError, match="weight must be above 0 and finite"):
+        hole_weight_map(seen(), weight)

@@ -10,6 +10,7 @@ from mendpix.networks.table import NETWORKS, build_network
 SMALL = {
     "gdn": {"base_channels": 4, "residual_blocks": 2},
     "gdn-detector": {"base_channels": 4},
+    "gdn-discriminator": {"base_channels": 4},
     "scenes": {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": [1, 2]},
     "scenes-detector": {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": [1]},
 }
@@ -47,7 +48,8 @@ def test_shape_and_finiteness(name: str):
     given = inputs(name, 48, 64)
     with torch.no_grad():
         found = make(name).eval()(*given.values())
-    assert found.shape == (2, 3 if NETWORKS[name].kind == "generator" else 2, 48, 64)
+    shapes = {"generator": (2, 3, 48, 64), "detector": (2, 2, 48, 64), "discriminator": (2, 1, 4, 6)}
+    assert found.shape == shapes[NETWORKS[name].kind]
     assert torch.isfinite(found).all()
 
 
@@ -78,7 +80,11 @@ def test_declared_sizes_work(name: str):
     for size in (facts.minimum, facts.minimum + facts.multiple_of):
         given = inputs(name, size, facts.minimum + 3 * facts.multiple_of)
         with torch.no_grad():
-            assert network(*given.values()).shape[2:] == given["image"].shape[2:]
+            found = network(*given.values())
+        if NETWORKS[name].kind == "discriminator":  # patches, at least one
+            assert min(found.shape) >= 1
+        else:
+            assert found.shape[2:] == given["image"].shape[2:]
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -91,7 +97,9 @@ def test_inputs_stay_as_they_were(name: str):
 
 
 def test_unknown_names_and_wrong_kinds_list_what_there_is():
-    with pytest.raises(RecipeError, match="network must be one of gdn, gdn-detector, scenes, scenes-detector"):
+    with pytest.raises(
+        RecipeError, match="network must be one of gdn, gdn-detector, gdn-discriminator, scenes, scenes-detector"
+    ):
         build_network("lama")
     with pytest.raises(RecipeError, match="detector must be one of gdn-detector, scenes-detector; got 'gdn'"):
         build_network("gdn", kind="detector")

@@ -29,6 +29,54 @@ def test_every_recipe_loads_and_its_resolved_text_reads_back_to_the_same_recipe(
     assert parse_recipe(tomllib.loads(format_recipe(recipe))) == recipe
 
 
+VARIANTS = {
+    "det": [],
+    "weight": ["framework"],
+    "adv": ["framework", "adversarial"],
+    "ce": ["detector_loss"],
+    "bce": ["detector_loss"],
+    "focal": ["seed"],
+    "linear": ["mapping"],
+    "base-e": ["mapping"],
+    "gdn-faces-small": ["pictures"],
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_papers_variants_differ_in_one_or_two_lines(name: str):
+    """What the paper compares, and nothing else, tells these recipes apart."""
+    folder = RECIPES[0].parent
+    ours, base = (
+        [line for line in (folder / f"{stem}.toml").read_text().splitlines() if line and line[0] != "#"]
+        for stem in (name, "gdn-scenes-small")
+    )
+    changed = [line.split(" =")[0] for line in ours if line not in base]
+    assert changed == ["name", *VARIANTS[name]]
+    assert len(ours) - len(base) in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "held_out"), [("celebahq", 337_500, 3000), ("places2", 750_000, 96), ("paris", 186_250, 0)]
+)
+def test_the_full_scale_recipes_are_the_papers(name: str, steps: int, held_out: int):
+    recipe = load_recipe(RECIPES[0].parent / f"gdn-{name}.toml")
+    pictures = {"celebahq": 27_000, "places2": 30 * 2000, "paris": 14_900}[name]
+    assert recipe.schedule.steps == steps == 100 * pictures / 8
+    assert [(s.crop_px, s.batch_pictures) for s in recipe.schedule.stages] == [(256, 8)]
+    assert (recipe.optimizer.name, recipe.optimizer.beta1, recipe.optimizer.beta2) == ("adam", 0.0, 0.9)
+    assert (recipe.optimizer.generator_lr, recipe.optimizer.detector_lr) == (1e-4, 1e-5)
+    assert (recipe.schedule.decay, recipe.schedule.warmup_steps, recipe.optimizer.clip_norm) == ("none", 0, 0)
+    assert (recipe.optimizer.ema_halflife_pictures, recipe.precision) == (0, "32-true")
+    assert (recipe.objective.framework, recipe.objective.mapping, recipe.objective.detector_loss) == (
+        "det",
+        10.0,
+        "focal",
+    )
+    assert (recipe.objective.squared, recipe.objective.perceptual, recipe.objective.other_fills_share) == (0, 0, 0)
+    assert (recipe.data.fit, recipe.data.flip, recipe.data.holdout_pictures) == ("stretch", False, held_out)
+    assert recipe.objective.focal_gamma == 2.0
+
+
 def test_unknown_key_names_the_nearest_valid_one():
     with pytest.raises(RecipeError, match=r"optimizer has no key 'generator_ir'. Did you mean generator_lr\?"):
         parse_recipe(with_value("optimizer", "generator_ir", 1e-3))
@@ -56,6 +104,12 @@ def test_unknown_key_names_the_nearest_valid_one():
         ("masks", "bins", [[0.3, 0.2]], "bins must be pairs"),
         ("objective", "perceptual", 0.1, "objective.backbone"),
         ("schedule", "stages", [{"crop_px": 8, "batch_pictures": 1, "until": 0.5}], "the last at 1.0"),
+        ("objective", "framework", "gan", "objective.framework must be 'det' or 'weight' or 'adv'; got 'gan'"),
+        ("objective", "hole_weight", 0.0, "hole_weight must be above 0 and finite; got 0.0"),
+        ("objective", "adversarial", {"weight": -1.0}, "objective.adversarial: weight must be above 0"),
+        ("objective", "adversarial", {"lambda": 1.0}, "objective.adversarial has no key 'lambda'"),
+        ("data", "fit", "squash", "data.fit must be 'crop' or 'stretch'; got 'squash'"),
+        ("data", "pictures_per_folder", -1, "pictures_per_folder must be at least 0"),
     ],
 )
 def test_wrong_value_is_named(section: str, key: str, value: object, words: str):

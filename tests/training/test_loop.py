@@ -15,10 +15,13 @@ from safetensors.torch import load_file
 from mendpix.errors import OutputError, RecipeError, TrainingError
 from mendpix.training import loop
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
-from mendpix.training.config import Recipe, StageConfig, format_recipe, load_recipe
+from mendpix.training.config import AdversarialConfig, Recipe, StageConfig, format_recipe, load_recipe
 from mendpix.training.loop import stage_at, train
 
 MakeRecipe = Callable[..., Recipe]
+
+
+SMALL_RIVAL = AdversarialConfig(sizes={"base_channels": 4})
 
 
 def lines(run: Path) -> list[dict[str, float]]:
@@ -27,14 +30,16 @@ def lines(run: Path) -> list[dict[str, float]]:
 
 def tensors(checkpoint: Path) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    for part in ("generator", "detector", "training"):
-        found |= {f"{part}:{key}": value for key, value in load_file(checkpoint / f"{part}.safetensors").items()}
+    for path in sorted(checkpoint.glob("*.safetensors")):
+        found |= {f"{path.stem}:{key}": value for key, value in load_file(path).items()}
     return found
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_killed_run_resumes_to_the_same_weights(tiny: MakeRecipe, tmp_path: Path, monkeypatch, optimizer: str):
-    recipe = tiny(steps=8)
+@pytest.mark.parametrize(("optimizer", "framework"), [("adamw", "det"), ("muon", "weight"), ("muon", "adv")])
+def test_a_killed_run_resumes_to_the_same_weights(
+    tiny: MakeRecipe, tmp_path: Path, monkeypatch, optimizer: str, framework: str
+):
+    recipe = tiny(steps=8, framework=framework, adversarial=SMALL_RIVAL)
     recipe = replace(recipe, optimizer=replace(recipe.optimizer, name=optimizer))
     through = train(recipe, tmp_path / "through")
 
@@ -107,26 +112,77 @@ def test_a_resumed_run_leaves_the_old_checkpoint_as_it_was(tiny: MakeRecipe, tmp
     assert {path.name: path.read_bytes() for path in first.iterdir()} == before
 
 
-def test_two_processes_train_as_one_does(tiny: MakeRecipe, tmp_path: Path):
-    recipe = tiny(steps=6, other_fills_share=0.5)
-    stages = (StageConfig(crop_px=32, batch_pictures=4, until=0.5), StageConfig(crop_px=48, batch_pictures=2))
-    recipe = replace(recipe, schedule=replace(recipe.schedule, stages=stages))
-    alone = train(recipe, tmp_path / "alone")
-    (tmp_path / "two.toml").write_text(format_recipe(replace(recipe, devices=2)))
-    done = subprocess.run(
-        [sys.executable, "-m", "mendpix", "train", tmp_path / "two.toml", "--out", tmp_path / "two"],
+def start(launcher: list[str], recipe: Path, run: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Train in processes of their own: `launcher` is what follows the interpreter's name."""
+    return subprocess.run(
+        [sys.executable, *launcher, "train", recipe, "--out", run, *more],
         env={**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+
+
+DYING = """
+import os, signal
+from mendpix.cli.app import main
+from mendpix.training import loop
+
+real = loop.compute_gradients
+
+def compute_gradients(*arguments, step, **keywords):
+    if step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, step=step, **keywords)
+
+loop.compute_gradients = compute_gradients
+main()
+"""
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "mendpix"]
+
+
+@pytest.mark.parametrize("framework", ["det", "adv"])
+def test_two_processes_train_as_one_does_and_resume(tiny: MakeRecipe, tmp_path: Path, framework: str):
+    """The same loss curve and weights, whoever starts the processes, and across an interruption."""
+    recipe = tiny(steps=6, other_fills_share=0.5, framework=framework, adversarial=SMALL_RIVAL)
+    stages = (StageConfig(crop_px=32, batch_pictures=4, until=0.5), StageConfig(crop_px=48, batch_pictures=2))
+    recipe = replace(recipe, schedule=replace(recipe.schedule, stages=stages, checkpoint_every_steps=2, decay="none"))
+    alone = train(recipe, tmp_path / "alone")
+
+    path = tmp_path / "two.toml"
+    path.write_text(format_recipe(replace(recipe, devices=2)))
+
+    # With Fabric's own launcher, until both processes are killed before the fifth step.
+    dying = tmp_path / "dying.py"
+    dying.write_text(DYING)
+    done = start([str(dying)], path, tmp_path / "two")
+    assert done.returncode != 0
+    assert done.stdout.count("pictures to train on") == 1  # only one of them talks
+    killed = latest_checkpoint(tmp_path / "two")
+    assert killed is not None
+    assert read_record(killed)["step"] == 4
+
+    # Then under torchrun, which counts its processes itself, or in one process.
+    path.write_text(format_recipe(recipe))
+    if framework == "det":
+        done = start(TORCHRUN, path, tmp_path / "two", "--resume")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("resumed at step 4") == 1
+    else:
+        train(recipe, tmp_path / "two", resume=True)
+
     together = latest_checkpoint(tmp_path / "two")
     assert together is not None
+    assert read_record(together)["processes"] == (2 if framework == "det" else 1)
     expected, got = tensors(alone), tensors(together)
     assert expected.keys() == got.keys()
+    assert any(key.startswith("discriminator:") for key in got) == (framework == "adv")
     for key, value in expected.items():
         torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-5, msg=key)
-    assert [line["step"] for line in lines(tmp_path / "two")] == [line["step"] for line in lines(tmp_path / "alone")]
-    assert done.stdout.count("pictures to train on") == 1  # only one of them talks
+    curves = [[line for line in lines(tmp_path / name) if "training/generator" in line] for name in ("alone", "two")]
+    assert [line["step"] for line in curves[0]] == [line["step"] for line in curves[1]] == [1, 2, 3, 4, 5, 6]
+    for one, other in zip(*curves, strict=True):
+        for key in ("training/generator", "training/detector", "training/weighted_l1"):
+            assert other[key] == pytest.approx(one[key], rel=1e-3), key
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
@@ -161,7 +217,7 @@ def test_sizes_that_do_not_fit_are_found_before_training(tiny: MakeRecipe, tmp_p
     wrong = replace(recipe, schedule=replace(recipe.schedule, stages=(StageConfig(crop_px=36, batch_pictures=1),)))
     with pytest.raises(RecipeError, match="crop_px must be a multiple of 8"):
         train(wrong, tmp_path / "run")
-    with pytest.raises(RecipeError, match="batch_pictures must be a multiple of devices, 2; got 3"):
+    with pytest.raises(RecipeError, match="batch_pictures must be a multiple of the 2 processes; got 3"):
         train(replace(recipe, devices=2), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -4,10 +4,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mendpix.networks.gdn import GdnDiscriminator, GdnDiscriminatorConfig
 from mendpix.networks.interface import NetworkFacts
 from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, ScenesGenerator, ScenesGeneratorConfig
-from mendpix.training.config import ObjectiveConfig
-from mendpix.training.step import Networks, TensorBatch, compute_gradients, detector_loss, mix_fills, predict
+from mendpix.training.config import AdversarialConfig, ObjectiveConfig
+from mendpix.training.step import (
+    Networks,
+    TensorBatch,
+    compute_gradients,
+    detector_loss,
+    mix_fills,
+    pixel_weight,
+    predict,
+)
 
 
 def batch(samples: int = 4) -> TensorBatch:
@@ -16,6 +25,17 @@ def batch(samples: int = 4) -> TensorBatch:
     hole[:, :, 4:12, 6:18] = 1
     image, fills = (torch.rand(samples, channels, 16, 24, generator=generator) for channels in (3, 6))
     return TensorBatch(image, hole, fills)
+
+
+def rival() -> GdnDiscriminator:
+    torch.manual_seed(3)
+    return GdnDiscriminator(GdnDiscriminatorConfig(base_channels=4))
+
+
+def large_batch() -> TensorBatch:
+    """Pictures large enough for the discriminator."""
+    made = batch()
+    return TensorBatch(*(tensor.repeat(1, 1, 2, 2) for tensor in (made.image, made.hole, made.fills)))
 
 
 def networks() -> Networks:
@@ -86,3 +106,58 @@ def test_processes_show_what_one_process_would(processes: int):
         total = [t + p.grad / processes for t, p in zip(total, part.detector.parameters(), strict=True)]
     for one, other in zip(total, whole.detector.parameters(), strict=True):
         torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(("framework", "expected"), [("weight", (6.0, 1.0)), ("adv", (1.0, 1.0))])
+def test_the_other_frameworks_weigh_pixels_whatever_the_detector_says(framework: str, expected: tuple[float, float]):
+    made = networks()
+    weight = pixel_weight(made.detector, batch().image, batch().hole, ObjectiveConfig(framework=framework))  # type: ignore[arg-type]
+    assert torch.equal(weight, torch.where(batch().hole > 0, *expected))
+
+
+def test_det_weighs_pixels_by_the_detectors_map_and_learns_through_it():
+    made = networks()
+    image = batch().image.requires_grad_(True)
+    weight = pixel_weight(made.detector, image, batch().hole, ObjectiveConfig(mapping=10.0))
+    assert torch.allclose(weight, 10 ** torch.softmax(made.detector(image), 1)[:, 1:])
+    weight.sum().backward()
+    assert image.grad is not None
+    assert image.grad.any()
+    assert all(parameter.grad is None for parameter in made.detector.parameters())
+
+
+@pytest.mark.parametrize("framework", ["weight", "adv"])
+def test_in_the_other_frameworks_the_detector_only_looks_on(framework: str):
+    """It learns, but what it thinks does not change the generator's gradient."""
+    gradients: list[list[Tensor]] = []
+    for scale in (1.0, -5.0):
+        made = networks()
+        for parameter in made.detector.parameters():
+            parameter.data *= scale
+        made = Networks(made.generator, made.detector, discriminator=rival() if framework == "adv" else None)
+        config = ObjectiveConfig(framework=framework)  # type: ignore[arg-type]
+        compute_gradients(made, large_batch(), config, step=0, autocast=nullcontext)
+        assert all(parameter.grad is not None for parameter in made.detector.parameters())
+        gradients.append([p.grad for p in made.generator.parameters() if p.grad is not None])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_adv_is_the_l1_and_the_adversarial_loss_and_each_network_gets_its_own_gradient():
+    made = Networks(networks().generator, networks().detector, discriminator=rival().eval())  # no power iteration
+    config = ObjectiveConfig(framework="adv", adversarial=AdversarialConfig(weight=0.1))
+    data = large_batch()
+    values = compute_gradients(made, data, config, step=0, autocast=nullcontext)
+    assert made.discriminator is not None
+    prediction = predict(made.generator, data)
+    fake, real = made.discriminator(prediction), made.discriminator(data.image)
+    expected = (prediction - data.image).abs().mean() - 0.1 * torch.sigmoid(fake).log().mean()
+    torch.testing.assert_close(values["generator"], expected.detach())
+    wanted = torch.autograd.grad(expected, list(made.generator.parameters()), retain_graph=True, allow_unused=True)
+    for parameter, gradient in zip(made.generator.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+    fake = made.discriminator(prediction.detach())
+    loss = -(torch.sigmoid(real).log().mean() + (1 - torch.sigmoid(fake)).log().mean())
+    torch.testing.assert_close(values["discriminator"], loss.detach())
+    wanted = torch.autograd.grad(loss, list(made.discriminator.parameters()))
+    for parameter, gradient in zip(made.discriminator.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)

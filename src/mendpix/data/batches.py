@@ -13,6 +13,7 @@ import numpy as np
 
 from mendpix import fills
 from mendpix.data.dataset import CropSpec, PictureStore, random_crop
+from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec, draw_mask, sample_mask
 from mendpix.types import FloatArray
 
@@ -57,6 +58,7 @@ class BatchSource:
         seed: int,
         with_fills: bool = True,
         guide_share: float = 0.0,
+        mask_files: MaskFolders | None = None,
     ) -> None:
         """Keep what all batches share.
 
@@ -68,6 +70,7 @@ class BatchSource:
             with_fills: Whether to compute the two first fills.
             guide_share: Share of samples in which the harmonic fill stands in for both, as a coarse result does when
                 a large hole is filled coarse to fine.
+            mask_files: Holes are taken from these files, mirrored at random, instead of drawn as `masks` says.
         """
         self._store = store
         self._crops = crops
@@ -75,12 +78,13 @@ class BatchSource:
         self._seed = seed
         self._with_fills = with_fills
         self._guide_share = guide_share
+        self._mask_files = mask_files
 
     def batch(self, request: BatchRequest) -> Batch:
         """Return this process's part of the batch. The same request always gives the same arrays.
 
         Raises:
-            DataError: If a picture cannot be decoded.
+            DataError: If a picture or mask cannot be decoded.
         """
         positions = range(request.rank, request.batch_pictures, request.processes)
         samples = [self._sample(request.step, position, request.crop_px) for position in positions]
@@ -92,7 +96,10 @@ class BatchSource:
         picture = self._store[int(rng.integers(len(self._store)))]
         crop = random_crop(rng, picture, replace(self._crops, px=crop_px))
         image = np.float32(1 / 255) * crop.astype(np.float32)  # (H, W, 3)
-        hole = draw_mask(sample_mask(rng, (crop_px, crop_px), self._masks))  # (H, W)
+        if self._mask_files is None:
+            hole = draw_mask(sample_mask(rng, (crop_px, crop_px), self._masks))  # (H, W)
+        else:
+            hole = self._mask_files.draw(rng, crop_px)
         filled = np.empty((0, crop_px, crop_px), np.float32)
         if self._with_fills:
             guide = fills.harmonic(image, hole) if rng.random() < self._guide_share else None

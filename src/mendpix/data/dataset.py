@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -94,6 +95,7 @@ class PictureStore(Sequence[Pixels]):
         sources: Sequence[str | os.PathLike[str]],
         *,
         memory_limit_gib: float = 8.0,
+        per_folder: int = 0,
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> "PictureStore":
@@ -104,6 +106,7 @@ class PictureStore(Sequence[Pixels]):
                 of any of these. Pictures keep this order; folders and globs are sorted, shards keep their own order.
             memory_limit_gib: Decoded size in GiB up to which pictures stay in memory; above it, every access decodes
                 again (except for the 64 pictures used last). 0 = always decode on access.
+            per_folder: At most this many pictures of each folder or shard, chosen by a hash of their keys; 0 = all.
             threads: Threads that decode; None = one per processor.
             progress: Told the share decoded, now and then.
 
@@ -111,7 +114,7 @@ class PictureStore(Sequence[Pixels]):
             DataError: If a source is missing, holds no picture, names one twice, or holds a broken one.
             InputError: If there is no source.
         """
-        locations = find_pictures(sources)
+        locations = limit_per_folder(find_pictures(sources), per_folder)
         limit = int(memory_limit_gib * 2**30)
         pictures: list[Pixels] = []
         used = 0
@@ -223,6 +226,27 @@ def find_pictures(sources: Sequence[str | os.PathLike[str]]) -> list[PictureLoca
     return locations
 
 
+def limit_per_folder(locations: Sequence[PictureLocation], most: int) -> list[PictureLocation]:
+    """Keep at most `most` pictures of each folder or shard, in their order; 0 = all.
+
+    Which ones are kept is decided by a hash of their keys, so it stays the same when others are added.
+
+    Raises:
+        InputError: If `most` is negative.
+    """
+    if most < 0:
+        raise InputError(f"per_folder must be at least 0; got {most}. 0 keeps all pictures.")
+    folders: dict[str, list[str]] = {}
+    for location in locations:
+        folders.setdefault(str(PurePosixPath(location.key).parent), []).append(location.key)
+    kept = {
+        key
+        for keys in folders.values()
+        for key in sorted(keys, key=lambda k: hashlib.sha256(k.encode()).digest())[:most]
+    }
+    return [location for location in locations if not most or location.key in kept]
+
+
 def _expand(source: str) -> Iterator[PictureLocation]:
     path = Path(source)
     if path.is_dir():
@@ -328,6 +352,8 @@ class CropSpec:
     Shrunk pictures are sharper than the originals."""
     flip: bool = True
     """Whether half of the crops are mirrored left to right."""
+    fit: Literal["crop", "stretch"] = "crop"
+    """crop: a random square of the picture; stretch: the whole picture, its aspect given up, `scale_min` unused."""
 
     def __post_init__(self) -> None:
         if self.px < 1:
@@ -373,6 +399,14 @@ def cut_crop(picture: Pixels, crop: CropParameters) -> Pixels:
     return np.asarray(cv2.flip(square, 1), np.uint8) if crop.flip else np.array(square, np.uint8, order="C")
 
 
+def stretch(picture: Pixels, px: int, flip: bool) -> Pixels:
+    """Bring a whole picture of shape (H, W, 3) to a new (px, px, 3), bilinearly as GDN's program does."""
+    square = np.asarray(cv2.resize(picture, (px, px), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.flip(square, 1), np.uint8) if flip else square
+
+
 def random_crop(rng: np.random.Generator, picture: Pixels, spec: CropSpec) -> Pixels:
-    """Sample a crop and cut it: `cut_crop` of `sample_crop`; a new array of shape (px, px, 3)."""
+    """Make a new (px, px, 3) array: `cut_crop` of `sample_crop`, or the picture stretched if `spec` says so."""
+    if spec.fit == "stretch":
+        return stretch(picture, spec.px, bool(spec.flip and rng.random() < 0.5))
     return cut_crop(picture, sample_crop(rng, (picture.shape[0], picture.shape[1]), spec))

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from mendpix import masks
-from mendpix.errors import DataError
+from mendpix.errors import DataError, InputError
 from mendpix.types import FloatArray, Mask
 
 MASK_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -53,6 +53,46 @@ class MaskFolder(Sequence[tuple[str, Mask]]):
 
     def __iter__(self) -> Iterator[tuple[str, Mask]]:
         return (self[index] for index in range(len(self)))
+
+
+class MaskFolders:
+    """Draw holes for training from folders of mask files."""
+
+    def __init__(self, folders: Sequence[str | os.PathLike[str]]) -> None:
+        """List the files; none is read yet.
+
+        Raises:
+            DataError: If a folder is missing or holds no mask file.
+            InputError: If there is no folder.
+        """
+        if not folders:
+            raise InputError("masks must be in at least one folder; got none.")
+        self._folders = [read_mask_folder(folder) for folder in folders]
+        self._ends = np.cumsum([len(folder) for folder in self._folders])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def draw(self, rng: np.random.Generator, px: int) -> Mask:
+        """Read a file drawn evenly from all folders, mirrored at random in both directions.
+
+        Args:
+            rng: Source of all randomness.
+            px: Height and width of the mask.
+
+        Returns:
+            New array, shape (px, px), exactly 1 = hole, 0 = known.
+
+        Raises:
+            DataError: As for `MaskFolder`.
+        """
+        number = int(rng.integers(len(self)))
+        which = int(np.searchsorted(self._ends, number, side="right"))
+        first = int(self._ends[which - 1]) if which else 0
+        _, hole = self._folders[which][number - first]
+        if hole.shape != (px, px):
+            hole = masks.resize_hole(hole, (px, px))
+        return np.ascontiguousarray(hole[:: 1 - 2 * int(rng.integers(2)), :: 1 - 2 * int(rng.integers(2))])
 
 
 def read_mask_folder(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> MaskFolder:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import InputError
+from mendpix.losses.adversarial import adversarial_generator
 from mendpix.losses.perceptual import feature_l1
-from mendpix.losses.reconstruction import WeightMapping, weight_map
 
 LEAST_ERROR = 2.0 / 255
 """First fills closer to the truth than this count as this close, so that flat pictures do not drown the others."""
@@ -16,20 +16,22 @@ LEAST_ERROR = 2.0 / 255
 
 @dataclass(frozen=True)
 class GeneratorObjective:
-    """Weigh a prediction's errors by the detector's map, add what PSNR and a backbone see.
+    """Weigh a prediction's errors pixel by pixel; add what PSNR, a backbone and a discriminator see.
 
-    ``weighted_l1 * mean(W |p - t|) + squared * mean((p - t)²) + perceptual * feature difference``, where W = base ** V
-    (GDN, Eq. 7 and 8) and, if `relative`, both pixel terms of each picture are divided by those of its first fill.
+    ``weighted_l1 * mean(W |p - t|) + squared * mean((p - t)²) + perceptual * feature difference
+    + adversarial * mean(-log D(p))``, where, if `relative`, both pixel terms of each picture are divided by those of
+    its first fill. What W is tells GDN's frameworks apart (section 4.3): base ** V for Det (Eq. 7 and 8), 6 in the hole
+    and 1 elsewhere for Weight, 1 for Adv.
     """
 
-    mapping: WeightMapping = 10.0
-    """Base of the exponential mapping from the valuation to the pixel weight, or `linear`."""
     weighted_l1: float = 1.0
-    """Weight of the detector-weighted L1."""
+    """Weight of the L1 whose pixels are weighted by W."""
     squared: float = 0.0
     """Weight of the squared difference."""
     perceptual: float = 0.0
     """Weight of the relative feature difference."""
+    adversarial: float = 0.0
+    """Weight of the non-saturating adversarial loss."""
     relative: bool = False
     """Whether each picture counts relative to its first fill."""
 
@@ -37,21 +39,22 @@ class GeneratorObjective:
         self,
         prediction: Tensor,
         target: Tensor,
-        valuation: Tensor,
+        weight: Tensor,
         first_fill: Tensor | None = None,
         hole: Tensor | None = None,
         features: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None,
+        fake_logits: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the sum and its unweighted parts.
 
         Args:
             prediction: Raw prediction, shape (B, 3, H, W).
             target: True picture, same shape.
-            valuation: Detector's V for the prediction, shape (B, 1, H, W), in [0, 1]; not detached by us (the paper's
-                gradient flows through it).
+            weight: W, shape (B, 1, H, W); not detached by us (the paper's gradient flows through base ** V).
             first_fill: Classical fill by whose error a picture's error is divided if `relative`, shape (B, 3, H, W).
             hole: 1 = hole, shape (B, 1, H, W); needed if `relative`.
             features: Backbone activations of prediction and target, if `perceptual` is not 0.
+            fake_logits: A discriminator's logits for the prediction, if `adversarial` is not 0.
 
         Returns:
             Scalar to minimise, and each part as a detached scalar.
@@ -60,7 +63,6 @@ class GeneratorObjective:
             InputError: If a part is asked for whose input is missing.
         """
         error = prediction - target  # (B, 3, H, W)
-        weight = weight_map(valuation, self.mapping)  # (B, 1, H, W)
         weighted = (weight * error.abs()).mean((1, 2, 3))  # (B,)
         squared = error.square().mean((1, 2, 3))  # (B,)
         if self.relative:
@@ -75,6 +77,15 @@ class GeneratorObjective:
             if features is None:
                 raise InputError("a perceptual objective needs features; got None. Give activations of a backbone.")
             parts["perceptual"] = feature_l1(*features)
-        weights = {"weighted_l1": self.weighted_l1, "squared": self.squared, "perceptual": self.perceptual}
+        if self.adversarial:
+            if fake_logits is None:
+                raise InputError("an adversarial objective needs fake_logits; got None. Give a discriminator's.")
+            parts["adversarial"] = adversarial_generator(fake_logits)
+        weights = {
+            "weighted_l1": self.weighted_l1,
+            "squared": self.squared,
+            "perceptual": self.perceptual,
+            "adversarial": self.adversarial,
+        }
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         return total, {name: part.detach() for name, part in parts.items()}

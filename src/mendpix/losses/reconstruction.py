@@ -37,6 +37,24 @@ def weight_map(valuation: Tensor, mapping: WeightMapping = 10.0) -> Tensor:
     return torch.pow(mapping, valuation)
 
 
+def hole_weight_map(hole: Tensor, weight: float = 6.0) -> Tensor:
+    """Weigh the hole more than the rest, whatever the prediction: GDN's framework Weight (section 4.3).
+
+    Args:
+        hole: 1 = hole, 0 = known, usually (B, 1, H, W).
+        weight: Weight of hole pixels, > 0; known ones weigh 1. The paper takes 6, as in partial convolution.
+
+    Returns:
+        Weights, shape of `hole`.
+
+    Raises:
+        InputError: If `weight` is not above 0.
+    """
+    if not 0 < weight < float("inf"):
+        raise InputError(f"weight must be above 0 and finite; got {weight!r}. GDN uses 6.")
+    return 1 + (weight - 1) * hole
+
+
 def weighted_l1(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Average the absolute difference, each pixel times its weight (GDN, Eq. 7).
 

@@ -1,9 +1,11 @@
-"""GDN: a one-stage inpainting generator and a detector that says, pixel by pixel, what looks filled.
+"""GDN: a one-stage inpainting generator, a detector that says, pixel by pixel, what looks filled, and its rival.
 
 From Zhang, Quan, Wu, Li, Yan: "Pixel-wise Dense Detector for Image Inpainting" (Computer Graphics Forum / Pacific
 Graphics 2020). `gdn_published()` follows the authors' published program, which differs from their text in places;
-`gdn_paper()` follows the text where the two disagree about the residual blocks. This module knows nothing of losses,
-of training, of files, or of keeping known pixels: the generator returns a raw prediction of the whole picture.
+`gdn_paper()` follows the text where the two disagree about the residual blocks. The discriminator belongs to the
+framework `Adv` that the paper compares itself with (section 4.3) and does not describe; ours is a PatchGAN (Isola et
+al. 2017). This module knows nothing of losses, of training, of files, or of keeping known pixels: the generator returns
+a raw prediction of the whole picture.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from mendpix.errors import InputError, ShapeError
 from mendpix.networks.interface import NetworkFacts
@@ -51,6 +54,24 @@ class GdnDetectorConfig:
 
     base_channels: int = 32
     """Channels after the first convolution; the widest layers have eight times as many."""
+
+    negative_slope: float = 0.2
+    """Slope of the leaky ReLU below zero; 0 = plain ReLU."""
+
+    def __post_init__(self) -> None:
+        if self.base_channels < 1 or not 0 <= self.negative_slope < 1:
+            raise InputError(
+                "base_channels must be at least 1 and negative_slope in [0, 1); "
+                f"got {self.base_channels} and {self.negative_slope}."
+            )
+
+
+@dataclass(frozen=True)
+class GdnDiscriminatorConfig:
+    """Sizes of the discriminator. The defaults are those of the usual 70 x 70 PatchGAN: 2,766,529 parameters."""
+
+    base_channels: int = 64
+    """Channels after the first convolution; the widest layer has eight times as many."""
 
     negative_slope: float = 0.2
     """Slope of the leaky ReLU below zero; 0 = plain ReLU."""
@@ -183,6 +204,49 @@ class GdnDetector(nn.Module):
         x = F.leaky_relu(self.conv5(F.pad(x, border)), slope)  # (B, 8C, H/4, W/4)
         x = self.up1(x)  # (B, 4C, H/2, W/2), no activation before the last layer
         return self.up2(x)  # (B, 2, H, W)
+
+
+class GdnDiscriminator(nn.Module):
+    """Judge whether a picture is a photo or a prediction, once for every patch of 70 x 70 pixels.
+
+    No normalisation: spectral norm keeps the critic's slope in bounds, and patches of one picture stay independent.
+
+    Args:
+        config: Sizes; the default is the usual PatchGAN.
+    """
+
+    # 24: the two last convolutions need 3 px and 2 px at an eighth of the size.
+    facts = NetworkFacts(multiple_of=1, minimum=24, half=True, bfloat16=True, inputs=("image",))
+
+    def __init__(self, config: GdnDiscriminatorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or GdnDiscriminatorConfig()
+        width = config.base_channels
+        self.conv1 = spectral_norm(nn.Conv2d(3, width, 4, stride=2, padding=1))
+        self.conv2 = spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1))
+        self.conv3 = spectral_norm(nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1))
+        self.conv4 = spectral_norm(nn.Conv2d(4 * width, 8 * width, 4, padding=1))
+        self.conv5 = spectral_norm(nn.Conv2d(8 * width, 1, 4, padding=1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score patches as photo or prediction.
+
+        Args:
+            image: RGB in [0, 1], shape (B, 3, H, W), at least 24 x 24: a true picture or a raw prediction.
+
+        Returns:
+            Logits, shape (B, 1, H / 8 - 2, W / 8 - 2), the quotients rounded down: high = photo.
+
+        Raises:
+            ShapeError: If the shape, size or dtype is not as above.
+        """
+        _check_picture(image, self.facts)
+        slope = self.config.negative_slope
+        x = F.leaky_relu(self.conv1(image), slope)  # (B, C, H/2, W/2)
+        x = F.leaky_relu(self.conv2(x), slope)  # (B, 2C, H/4, W/4)
+        x = F.leaky_relu(self.conv3(x), slope)  # (B, 4C, H/8, W/8)
+        x = F.leaky_relu(self.conv4(x), slope)  # (B, 8C, H/8 - 1, W/8 - 1)
+        return self.conv5(x)  # (B, 1, H/8 - 2, W/8 - 2)
 
 
 class _ResidualBlock(nn.Module):

@@ -7,7 +7,14 @@ from typing import Any, Literal
 from torch import nn
 
 from mendpix.errors import InputError, RecipeError
-from mendpix.networks.gdn import GdnConfig, GdnDetector, GdnDetectorConfig, GdnGenerator
+from mendpix.networks.gdn import (
+    GdnConfig,
+    GdnDetector,
+    GdnDetectorConfig,
+    GdnDiscriminator,
+    GdnDiscriminatorConfig,
+    GdnGenerator,
+)
 from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, ScenesGenerator, ScenesGeneratorConfig
 
 
@@ -15,7 +22,7 @@ from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, Scenes
 class NetworkEntry:
     """One line of the table."""
 
-    kind: Literal["generator", "detector"]
+    kind: Literal["generator", "detector", "discriminator"]
     """What the network does."""
     config: type[Any]
     """Dataclass of its sizes; its defaults are the network's own."""
@@ -26,6 +33,7 @@ class NetworkEntry:
 NETWORKS: dict[str, NetworkEntry] = {
     "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator),
     "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector),
+    "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator),
     "scenes": NetworkEntry("generator", ScenesGeneratorConfig, ScenesGenerator),
     "scenes-detector": NetworkEntry("detector", ScenesDetectorConfig, ScenesDetector),
 }
@@ -37,7 +45,7 @@ def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: st
     Args:
         name: A name of `NETWORKS`.
         sizes: Fields of its config that differ from the defaults; lists stand for tuples.
-        kind: If given, what the network must be: `generator` or `detector`.
+        kind: If given, what the network must be: `generator`, `detector` or `discriminator`.
 
     Returns:
         The module, on the CPU, in training mode.

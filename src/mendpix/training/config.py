@@ -15,7 +15,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from mendpix.data.mask_sampler import MaskSpec
 from mendpix.errors import InputError, RecipeError
 
-PATHS = (("data", "pictures"), ("objective", "backbone"), ("generator", "start"), ("detector", "start"))
+PATHS = (
+    ("data", "pictures"),
+    ("data", "masks"),
+    ("objective", "backbone"),
+    ("generator", "start"),
+    ("detector", "start"),
+)
 """Keys whose values are paths, or lists of paths, that start at the recipe's folder."""
 
 
@@ -42,10 +48,17 @@ class DataConfig:
     """Mirror half of the crops left to right."""
     guide_share: float = 0.1
     """Share of samples whose two first fills are both the harmonic one, as in coarse-to-fine filling."""
+    fit: Literal["crop", "stretch"] = "crop"
+    """How a picture becomes a square. crop: a random square of it. stretch: the whole, its aspect given up (GDN)."""
+    pictures_per_folder: int = 0
+    """At most this many pictures of each folder, chosen by a hash of their names; 0 = all."""
+    masks: tuple[str, ...] = ()
+    """Folders of mask files (white = hole), such as `mendpix masks build` makes; empty = holes are drawn at random as
+    the table `masks` says. Relative paths start at the recipe's folder."""
 
     def __post_init__(self) -> None:
         _at_least(0, memory_limit_gib=self.memory_limit_gib, holdout_pictures=self.holdout_pictures)
-        _at_least(0, guide_share=self.guide_share)
+        _at_least(0, guide_share=self.guide_share, pictures_per_folder=self.pictures_per_folder)
         if not 0 < self.scale_min <= 1:
             raise InputError(f"scale_min must be above 0 and at most 1; got {self.scale_min}.")
 
@@ -63,9 +76,32 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class AdversarialConfig:
+    """The adversarial term of the framework Adv."""
+
+    weight: float = 0.01
+    """Weight of the non-saturating adversarial loss, beside that of the L1."""
+    discriminator: str = "gdn-discriminator"
+    """A discriminator's name of `networks.table.NETWORKS`."""
+    sizes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of that network's config dataclass."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < float("inf"):
+            raise InputError(f"weight must be above 0 and finite; got {self.weight}.")
+
+
+@dataclass(frozen=True)
 class ObjectiveConfig:
     """The weights of the visible sum that the generator minimises, and how the detector is trained."""
 
+    framework: Literal["det", "weight", "adv"] = "det"
+    """What shapes the fill (GDN, section 4.3). det: the detector's map weighs the L1. weight: holes weigh `hole_weight`
+    times as much. adv: the plain L1 and a discriminator. In the last two the detector is trained too, but looks on."""
+    hole_weight: float = 6.0
+    """Weight of the L1 in the hole, 1 elsewhere, in the framework weight."""
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    """The discriminator of the framework adv, and its weight."""
     mapping: float | Literal["linear"] = 10.0
     """Detector's valuation V to pixel weight: the base of base**V, or linear for 1 + V (GDN, section 3.4.3)."""
     weighted_l1: float = 1.0
@@ -93,6 +129,8 @@ class ObjectiveConfig:
         _at_least(0, weighted_l1=self.weighted_l1, squared=self.squared, perceptual=self.perceptual)
         _at_least(0, perceptual_share=self.perceptual_share, other_fills_share=self.other_fills_share)
         _at_least(0, focal_gamma=self.focal_gamma)
+        if not 0 < self.hole_weight < float("inf"):
+            raise InputError(f"hole_weight must be above 0 and finite; got {self.hole_weight}.")
         if self.mapping != "linear" and not 1 < self.mapping < float("inf"):
             raise InputError(f"mapping must be a number above 1 or 'linear'; got {self.mapping!r}.")
 
@@ -106,7 +144,7 @@ class OptimizerConfig:
     generator_lr: float = 1e-3
     """Peak learning rate of the generator."""
     detector_lr: float = 5e-4
-    """Peak learning rate of the detector."""
+    """Peak learning rate of the detector, and of the discriminator if there is one."""
     muon_lr: float = 1e-3
     """Peak learning rate of muon's kernels in the generator, on the scale of AdamW's; the detector's is lower in the
     same ratio as `detector_lr` to `generator_lr`, which stay the rates of everything that is no kernel."""
@@ -210,9 +248,12 @@ class Recipe:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     devices: int = 1
-    """Processes, one device each."""
+    """Processes, one device each; under torchrun its own processes count instead."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     """Arithmetic of the forward and backward passes; weights stay float32."""
+    channels_last: bool = True
+    """Whether kernels and batches lie channels last: faster for most networks, slower on a CPU for those with instance
+    norm (GDN)."""
 
     def __post_init__(self) -> None:
         _at_least(0, seed=self.seed)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.dataset import CropSpec, PictureStore
+from mendpix.data.mask_files import MaskFolders
 from mendpix.errors import RecipeError, TrainingError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
 from mendpix.networks.table import build_network
@@ -79,25 +80,30 @@ def train(
     cv2.setNumThreads(1)  # the batch threads already use the processors
 
     # Pictures, in memory if they fit.
-    limit = recipe.data.memory_limit_gib
-    pictures = PictureStore.open(recipe.data.pictures, memory_limit_gib=limit, progress=progress)
-    training, held_out = pictures.split_holdout(recipe.data.holdout_pictures, recipe.seed)
+    data = recipe.data
+    mask_files = MaskFolders(data.masks) if data.masks else None
+    pictures = PictureStore.open(
+        data.pictures, memory_limit_gib=data.memory_limit_gib, per_folder=data.pictures_per_folder, progress=progress
+    )
+    training, held_out = pictures.split_holdout(data.holdout_pictures, recipe.seed)
     where = "in memory" if pictures.in_memory else "streamed"
     say(f"{len(training)} pictures to train on, {len(held_out)} held out, {where}")
 
     # Networks, their averages, optimisers.
     torch.manual_seed(recipe.seed)
-    generator = build_part("generator", recipe.generator, fabric.device)
-    detector = build_part("detector", recipe.detector, fabric.device)
-    trained = {"generator": generator, "detector": detector}
+    parts = network_configs(recipe)
+    trained = {part: build_part(part, config, fabric.device) for part, config in parts.items()}
+    for network in trained.values():
+        place(network, fabric.device, channels_last=recipe.channels_last)
+    generator, detector = trained["generator"], trained["detector"]
     check_sizes(recipe, trained)
     optimizers = make_optimizers(recipe.optimizer, trained)
     average = {part: snapshot(network) for part, network in trained.items()}
     backbone = None
     if recipe.objective.perceptual:
         backbone = SqueezeNetFeatures(recipe.objective.backbone, last=recipe.objective.backbone_last)
-        place(backbone, fabric.device)
-    networks = Networks(generator, detector, backbone)
+        place(backbone, fabric.device, channels_last=recipe.channels_last)
+    networks = Networks(generator, detector, backbone, trained.get("discriminator"))
 
     # Where an earlier session stopped.
     step, spent_s, seen, finished = 0, 0.0, 0, False
@@ -124,9 +130,9 @@ def train(
 
     # Batches, prepared ahead; each a function of seed and step alone.
     with_fills = "fills" in generator.facts.inputs  # type: ignore[operator]  # every network declares its facts
-    crops = CropSpec(px=recipe.schedule.stages[0].crop_px, scale_min=recipe.data.scale_min, flip=recipe.data.flip)
+    crops = CropSpec(recipe.schedule.stages[0].crop_px, data.scale_min, data.flip, data.fit)
     source = BatchSource(
-        training, crops, recipe.masks, seed=recipe.seed, guide_share=recipe.data.guide_share,
+        training, crops, recipe.masks, seed=recipe.seed, guide_share=data.guide_share, mask_files=mask_files,
         with_fills=with_fills or recipe.objective.relative or recipe.objective.other_fills_share > 0,
     )  # fmt: skip
 
@@ -146,26 +152,15 @@ def train(
             "processes": fabric.world_size, **more,
         }  # fmt: skip
         if main:
-            names = {"generator": recipe.generator.name, "detector": recipe.detector.name}
+            names = {part: config.name for part, config in parts.items()}
             save_checkpoint(folder, weights=average, networks=trained, names=names, optimizers=optimizers, state=state)
             for old in sorted((out / "checkpoints").glob("step-*"))[:-2]:
                 shutil.rmtree(old, ignore_errors=True)
 
-    @contextmanager
-    def averaged() -> Generator[None]:
-        raw = {part: snapshot(network) for part, network in trained.items()}
-        for part, network in trained.items():
-            network.load_state_dict(average[part])
-        try:
-            yield
-        finally:
-            for part, network in trained.items():
-                network.load_state_dict(raw[part])
-
     def finish() -> dict[str, object]:
         if watched is None or not watched.samples:
             return {}
-        with averaged():
+        with swapped(trained, average):
             return {"calibration": asdict(calibrate(generator, detector, watched, fabric.device))}
 
     watched_at = -1
@@ -175,7 +170,7 @@ def train(
         if watched is None or journal is None or not watched.samples or watched_at == at_step:
             return
         watched_at = at_step
-        with averaged():
+        with swapped(trained, average):
             scores, rows = validate(generator, detector, watched, device=fabric.device, autocast=fabric.autocast)
         journal.write(at_step, scores)
         if rows:
@@ -190,7 +185,7 @@ def train(
     try:
         while (done := share_done(step)) < 1.0:
             _, arrays = next(stream)
-            batch = to_device(arrays, fabric.device)
+            batch = to_device(arrays, fabric.device, channels_last=recipe.channels_last)
             set_learning_rates(recipe, optimizers, step, done)
 
             values = compute_gradients(
@@ -239,14 +234,22 @@ def train(
     return out / "checkpoints" / f"step-{step:08d}"
 
 
+def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
+    """Return what is trained: generator and detector, and a discriminator if the framework has one."""
+    parts = {"generator": recipe.generator, "detector": recipe.detector}
+    if recipe.objective.framework == "adv":
+        rival = recipe.objective.adversarial
+        parts["discriminator"] = NetworkConfig(rival.discriminator, rival.sizes)
+    return parts
+
+
 def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Module:
-    """Build a generator or detector on its device, with the weights that its recipe starts from."""
+    """Build a network on its device, with the weights that its recipe starts from."""
     network = build_network(config.name, config.sizes, kind=part)
     if config.start:
         path = Path(config.start)
         load_strictly(network, read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start)
-    place(network, device)
-    return network
+    return network.to(device)
 
 
 def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
@@ -286,7 +289,7 @@ def check_finite(values: Mapping[str, Tensor], step: int) -> None:
 
 def make_optimizers(config: OptimizerConfig, networks: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
     """Return the optimisers by name; the part before the colon is the network's."""
-    rates = {"generator": config.generator_lr, "detector": config.detector_lr}
+    rates = {"generator": config.generator_lr, "detector": config.detector_lr, "discriminator": config.detector_lr}
     betas = (config.beta1, config.beta2)
     optimizers: dict[str, torch.optim.Optimizer] = {}
     for part, network in networks.items():
@@ -310,7 +313,7 @@ def set_learning_rates(recipe: Recipe, optimizers: dict[str, torch.optim.Optimiz
         factor *= 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
     elif schedule.decay == "linear":
         factor *= 1 - done
-    peaks = {"generator": config.generator_lr, "detector": config.detector_lr}
+    peaks = {"generator": config.generator_lr, "detector": config.detector_lr, "discriminator": config.detector_lr}
     # Muon's rate is the generator's; the detector's is as much lower as its AdamW rate is.
     peaks |= {f"{part}:muon": config.muon_lr * rate / config.generator_lr for part, rate in peaks.items()}
     for name, optimizer in optimizers.items():
@@ -323,17 +326,30 @@ def stage_at(schedule: ScheduleConfig, done: float) -> StageConfig:
     return next((stage for stage in schedule.stages if done < stage.until), schedule.stages[-1])
 
 
-def place(network: nn.Module, device: torch.device) -> None:
-    """Move a network to its device, kernels channels last."""
+def place(network: nn.Module, device: torch.device, *, channels_last: bool) -> None:
+    """Move a network to its device, kernels channels last if that is asked for."""
     network.to(device)
     for parameter in network.parameters():
-        if parameter.ndim == 4:
+        if channels_last and parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
     """Return a copy of a network's tensors by name."""
     return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+
+@contextmanager
+def swapped(networks: Mapping[str, nn.Module], tensors: Mapping[str, Mapping[str, Tensor]]) -> Generator[None]:
+    """Give networks other tensors for as long as the context lasts."""
+    before = {part: snapshot(network) for part, network in networks.items()}
+    for part, network in networks.items():
+        network.load_state_dict(tensors[part])
+    try:
+        yield
+    finally:
+        for part, network in networks.items():
+            network.load_state_dict(before[part])
 
 
 @torch.no_grad()
@@ -348,7 +364,8 @@ def update_average(average: dict[str, Tensor], network: nn.Module, halflife: flo
             average[key].copy_(value)
 
 
-def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to its device, channels last."""
+def to_device(batch: Batch, device: torch.device, *, channels_last: bool) -> TensorBatch:
+    """Copy a batch to its device, channels last if that is asked for."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     tensors = [torch.from_numpy(part).to(device, non_blocking=True) for part in (batch.image, batch.hole, batch.fills)]
-    return TensorBatch(*(tensor.contiguous(memory_format=torch.channels_last) for tensor in tensors))
+    return TensorBatch(*(tensor.contiguous(memory_format=layout) for tensor in tensors))

@@ -3,6 +3,7 @@
 With one process, nothing is exchanged. Knows no networks, no data and no files.
 """
 
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -18,24 +19,31 @@ def launch(recipe: Recipe) -> Fabric:
     """Pick the device and start the other processes, if several devices are asked for.
 
     Each further process runs the program that is running now, with the same arguments, and comes to this line too.
+    Under `torchrun` nothing is started: its processes are there already, on one machine or several, and their number
+    counts instead of the recipe's `devices`.
 
     Raises:
         RecipeError: If the machine lacks the devices, or a batch cannot be shared evenly.
     """
     accelerator = recipe.device if recipe.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    devices, machines = recipe.devices, 1
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # set by torchrun
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        machines = int(os.environ["WORLD_SIZE"]) // devices
     there = torch.cuda.device_count()
-    if accelerator == "cuda" and there < recipe.devices:
+    if accelerator == "cuda" and there < devices:
         raise RecipeError(
-            f"the recipe asks for {recipe.devices} CUDA device(s); this machine has {there}. "
-            'Lower devices, or take device = "cpu".'
+            f"the run asks for {devices} CUDA device(s); this machine has {there}. "
+            'Lower devices in the recipe (or torchrun\'s --nproc-per-node), or take device = "cpu".'
         )
-    uneven = [stage.batch_pictures for stage in recipe.schedule.stages if stage.batch_pictures % recipe.devices]
+    processes = devices * machines
+    uneven = [stage.batch_pictures for stage in recipe.schedule.stages if stage.batch_pictures % processes]
     if uneven:
         raise RecipeError(
-            f"batch_pictures must be a multiple of devices, {recipe.devices}; got {uneven[0]}. Every process takes "
+            f"batch_pictures must be a multiple of the {processes} processes; got {uneven[0]}. Every process takes "
             "the same share of a batch."
         )
-    fabric = Fabric(accelerator=accelerator, devices=recipe.devices, precision=recipe.precision)
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=machines, precision=recipe.precision)
     fabric.launch()
     return fabric
 

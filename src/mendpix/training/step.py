@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.features import SqueezeNetFeatures
+from mendpix.losses.adversarial import adversarial_discriminator
 from mendpix.losses.detection import balanced_cross_entropy, cross_entropy, focal, valuation
 from mendpix.losses.objective import GeneratorObjective
+from mendpix.losses.reconstruction import hole_weight_map, weight_map
 from mendpix.training.config import ObjectiveConfig
 
 
@@ -34,8 +36,10 @@ class Networks:
     """Fills holes."""
     detector: nn.Module
     """Marks what looks filled."""
-    backbone: SqueezeNetFeatures | None
+    backbone: SqueezeNetFeatures | None = None
     """Frozen; for the perceptual term."""
+    discriminator: nn.Module | None = None
+    """Tells photos from predictions; for the adversarial term."""
 
 
 def predict(generator: nn.Module, batch: TensorBatch) -> Tensor:
@@ -61,15 +65,16 @@ def compute_gradients(
     rank: int = 0,
     processes: int = 1,
 ) -> dict[str, Tensor]:
-    """Compute the gradients of generator and detector from the same weights (GDN: both update at once).
+    """Compute the gradients of all networks from the same weights (GDN: all update at once).
 
-    The generator's loss is differentiated through the detector's map, which changes no detector weight; the detector's
-    loss sees the prediction as a constant.
+    The generator's loss is differentiated through the detector's map or the discriminator, which changes no weight of
+    theirs; their losses see the prediction as a constant. In the frameworks Weight and Adv the detector only looks on:
+    it learns to find the hole and has no say in what the generator learns.
 
     Args:
         networks: What is trained.
         batch: Samples.
-        config: Weights of the sum.
+        config: Framework, and weights of the sum.
         step: Number of the step; decides which samples show the detector a classical fill.
         autocast: Makes the context for lower precision.
         rank: This process's number, and
@@ -79,26 +84,28 @@ def compute_gradients(
         Parts of the objective and losses, detached scalars by name.
     """
     objective = GeneratorObjective(
-        mapping=config.mapping,
         weighted_l1=config.weighted_l1,
         squared=config.squared,
         perceptual=config.perceptual,
+        adversarial=config.adversarial.weight if networks.discriminator is not None else 0.0,
         relative=config.relative,
     )
 
-    # The generator minimises the detector-weighted error.
-    features = None
+    # The generator minimises the weighted error, and what else the recipe adds.
+    features = fake_logits = None
     with autocast():
         prediction = predict(networks.generator, batch)
-        with frozen(networks.detector):
-            map_ = valuation(networks.detector(prediction).float())
+        weight = pixel_weight(networks.detector, prediction, batch.hole, config)
         if networks.backbone is not None and config.perceptual:
             some = max(1, round(config.perceptual_share * len(prediction)))
             with torch.no_grad():
                 wanted = networks.backbone(batch.image[:some])
             features = (networks.backbone(prediction[:some]), wanted)
+        if networks.discriminator is not None:
+            with frozen(networks.discriminator):
+                fake_logits = networks.discriminator(prediction).float()
     first = torch.lerp(batch.image, batch.fills[:, :3], batch.hole) if config.relative else None
-    total, parts = objective(prediction, batch.image, map_, first, batch.hole, features)
+    total, parts = objective(prediction, batch.image, weight, first, batch.hole, features, fake_logits)
     total.backward()
 
     # The detector learns to find the hole, in the generator's fills and in some classical ones.
@@ -109,7 +116,26 @@ def compute_gradients(
         logits = networks.detector(shown)
     loss = detector_loss(config)(logits.float(), batch.hole)
     loss.backward()
-    return {**parts, "generator": total.detach(), "detector": loss.detach()}
+    losses = {"generator": total.detach(), "detector": loss.detach()}
+
+    # The discriminator learns to tell photos from predictions.
+    if networks.discriminator is not None:
+        with autocast():
+            logits = networks.discriminator(torch.cat([batch.image, prediction.detach()]))
+        loss = adversarial_discriminator(*logits.float().chunk(2))
+        loss.backward()
+        losses["discriminator"] = loss.detach()
+    return {**parts, **losses}
+
+
+def pixel_weight(detector: nn.Module, prediction: Tensor, hole: Tensor, config: ObjectiveConfig) -> Tensor:
+    """Return the weight of each pixel's error, shape (B, 1, H, W), as the framework has it (GDN, section 4.3)."""
+    if config.framework == "det":
+        with frozen(detector):
+            return weight_map(valuation(detector(prediction).float()), config.mapping)
+    if config.framework == "weight":
+        return hole_weight_map(hole, config.hole_weight)
+    return torch.ones_like(hole)
 
 
 def detector_loss(config: ObjectiveConfig) -> Callable[[Tensor, Tensor], Tensor]:
