@@ -29,7 +29,7 @@ SETS = {"scenes": "gdn-scenes-small", "faces": "gdn-faces-small"}
 
 def prepare(variant: str, set_name: str, folder: Path, shared: Path, steps: int | None) -> Path:
     """Write the resolved recipe of one run beside its folder, and return the file."""
-    from mendpix.training.config import format_recipe, load_recipe
+    from mendpix.training.recipes import format_recipe, load_recipe
 
     recipe = load_recipe(ROOT / "recipes" / f"{variant}.toml")
     data = load_recipe(ROOT / "recipes" / f"{SETS[set_name]}.toml").data
@@ -76,7 +76,7 @@ def export(run: Path) -> None:
 def describe(runs: Path, sets: Sequence[str]) -> dict[str, dict[str, dict[str, object]]]:
     """Return what each run was: steps, pictures seen, seconds, seed, parameters; also written to `runs.json`."""
     from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
-    from mendpix.training.config import load_recipe
+    from mendpix.training.recipes import load_recipe
 
     found: dict[str, dict[str, dict[str, object]]] = {}
     for set_name in sets:
@@ -86,6 +86,9 @@ def describe(runs: Path, sets: Sequence[str]) -> dict[str, dict[str, dict[str, o
             if checkpoint is None:
                 continue
             record = read_record(checkpoint)
+            if not record.get("finished"):
+                print(f"{run} is not finished; it is left out", flush=True)
+                continue
             recipe = load_recipe(run.with_suffix(".toml"))
             facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
             found.setdefault(set_name, {})[variant] = {

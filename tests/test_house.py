@@ -37,7 +37,7 @@ ROWS = [
     {"inference"},
     {"artifacts", "restore"},
     {"networks", "features"},
-    {"losses", "metrics"},
+    {"losses", "metrics", "weights.network_file"},
     {"weights.load", "weights.convert", "engines.torch"},
     {"data"},
     {"training", "evaluation"},

@@ -59,7 +59,7 @@ def test_the_run_is_named_after_the_recipe(mendpix, calls):
 
 
 def test_dry_run_prints_a_complete_recipe_and_stops(mendpix, calls, tmp_path, monkeypatch):
-    from mendpix.training.config import load_recipe
+    from mendpix.training.recipes import load_recipe
 
     monkeypatch.chdir(tmp_path)
     result = mendpix("train", RECIPE, "--dry-run")

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
-from mendpix.data.dataset import CropSpec, PictureStore
+from mendpix.data.crops import CropSpec
+from mendpix.data.dataset import PictureStore
 from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec
 

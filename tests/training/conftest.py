@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from mendpix.training.config import Recipe, StageConfig, ValidationConfig, load_recipe
+from mendpix.training.config import Recipe, StageConfig, ValidationConfig
+from mendpix.training.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,6 +16,7 @@ from mendpix.training.checkpoint import load_network, read_record
 from mendpix.training.config import Recipe
 from mendpix.training.export import export_network, export_run
 from mendpix.training.loop import train
+from mendpix.weights.network_file import save_network_file
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_generator_and_detector_run_without_torch_at_any_size(run: Path, tmp_pat
 
 
 def test_export_says_what_is_missing(tmp_path: Path, run: Path):
-    with pytest.raises(CheckpointError, match="neither"):
+    with pytest.raises(CheckpointError, match="it is none"):
         export_run(tmp_path, tmp_path / "x.onnx")
     with pytest.raises(OutputError):
         export_run(run, tmp_path / "missing" / "x.onnx")
@@ -65,6 +66,40 @@ def test_export_says_what_is_missing(tmp_path: Path, run: Path):
     newest.write_bytes(newest.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="whole safetensors file"):
         export_run(run, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_network_file_is_exported_under_its_own_name(tmp_path: Path):
+    torch.manual_seed(0)
+    networks = {
+        "generator": build_network("gdn", {"base_channels": 4, "residual_blocks": 1}).eval(),
+        "detector": build_network("gdn-detector", {"base_channels": 4}).eval(),
+    }
+    file = tmp_path / "mine.safetensors"
+    save_network_file(file, networks, {"generator": "gdn", "detector": "gdn-detector"}, {"file": "log-99"})
+    image, hole = torch.rand(1, 3, 60, 72), torch.zeros(1, 1, 60, 72)
+    hole[..., 20:40, 10:50] = 1
+    with torch.no_grad():
+        filled, logits = networks["generator"](image, hole), networks["detector"](image)
+    expected = {"generator": filled.numpy(), "detector": logits.softmax(1)[:, 1:].numpy()}  # not calibrated
+    for part, name in (("generator", "mine"), ("detector", "mine-detector")):
+        report = export_run(file, tmp_path / f"{part}.onnx", part)
+        assert (report.facts.name, report.facts.kind, report.facts.multiple_of) == (name, part, 4)
+        session = onnxruntime.InferenceSession(tmp_path / f"{part}.onnx")
+        feed = {"image": image.numpy(), "hole": hole.numpy()}
+        found = session.run(None, {key: feed[key] for key in report.facts.inputs})[0]
+        assert np.abs(found - expected[part]).max() < 0.02
+        metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / f"{part}.onnx").metadata_props}
+        assert json.loads(metadata[FACTS_KEY])["source"] == {"file": "log-99"}
+
+
+def test_a_network_file_that_is_no_use_is_one_sentence(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="is not there"):
+        export_run(tmp_path / "none.safetensors", tmp_path / "x.onnx")
+    detector = build_network("gdn-detector", {"base_channels": 4})
+    save_network_file(tmp_path / "d.safetensors", {"detector": detector}, {"detector": "gdn-detector"}, {})
+    with pytest.raises(CheckpointError, match="must hold a generator; it holds detector"):
+        export_run(tmp_path / "d.safetensors", tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
 

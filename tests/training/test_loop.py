@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from mendpix.errors import OutputError, RecipeError, TrainingError
 from mendpix.training import loop
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
-from mendpix.training.config import AdversarialConfig, Recipe, StageConfig, format_recipe, load_recipe
+from mendpix.training.config import AdversarialConfig, Recipe, StageConfig
 from mendpix.training.loop import stage_at, train
+from mendpix.training.recipes import format_recipe, load_recipe
 
 MakeRecipe = Callable[..., Recipe]
 

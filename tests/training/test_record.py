@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mendpix.errors import OutputError
-from mendpix.training.config import Recipe, load_recipe
+from mendpix.training.config import Recipe
+from mendpix.training.recipes import load_recipe
 from mendpix.training.record import RunRecord
 
 CPU = torch.device("cpu")

@@ -126,6 +126,14 @@ def test_det_weighs_pixels_by_the_detectors_map_and_learns_through_it():
     assert all(parameter.grad is None for parameter in made.detector.parameters())
 
 
+def test_weights_taken_as_given_are_the_same_but_nothing_is_learnt_through_them():
+    made = networks()
+    image = batch().image.requires_grad_(True)
+    given = pixel_weight(made.detector, image, batch().hole, ObjectiveConfig(learn_through_map=False))
+    assert torch.equal(given, pixel_weight(made.detector, image, batch().hole, ObjectiveConfig()))
+    assert not given.requires_grad
+
+
 @pytest.mark.parametrize("framework", ["weight", "adv"])
 def test_in_the_other_frameworks_the_detector_only_looks_on(framework: str):
     """It learns, but what it thinks does not change the generator's gradient."""

@@ -7,8 +7,11 @@ import typer
 from mendpix.cli.detect import detect
 from mendpix.cli.export import export
 from mendpix.cli.inpaint import inpaint
+from mendpix.cli.masks import masks
 from mendpix.cli.models import models
+from mendpix.cli.report import report
 from mendpix.cli.train import train
+from mendpix.cli.weights import weights
 
 main = typer.Typer(
     name="mendpix",
@@ -46,3 +49,6 @@ main.command()(detect)
 main.command()(models)
 main.command()(train)
 main.command()(export)
+main.command()(report)
+main.add_typer(weights, name="weights")
+main.add_typer(masks, name="masks")

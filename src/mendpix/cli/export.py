@@ -17,14 +17,18 @@ MODEL_SUFFIX = ".onnx"
 def export(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", readable=False, help="Folder of a training run, or of one of its checkpoints."),
+        typer.Argument(
+            metavar="RUN",
+            readable=False,
+            help="Folder of a training run or of one of its checkpoints, or a network file (.safetensors).",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL.onnx", help="The model file to write.")],
     detector: Annotated[bool, typer.Option("--detector", help="Export the run's detector, not its generator.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Export the model of a run as ONNX, checked against torch. Needs the extra: pip install 'mendpix[train]'.
+    """Export the model of a run or file as ONNX, checked against torch. Needs the extra: pip install 'mendpix[train]'.
 
     The file holds fp16 weights and the model's facts, takes any height and width, and serves as --model FILE (or
     --detector FILE) of the other verbs, without torch.

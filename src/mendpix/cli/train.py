@@ -67,7 +67,7 @@ def train(
     with failures_as_sentences():
         budget_s = None if budget is None else parse_budget(budget)
         with need_train_extra("Training"):
-            from mendpix.training.config import format_recipe, load_recipe
+            from mendpix.training.recipes import format_recipe, load_recipe
         settings = load_recipe(recipe)
         if dry_run:
             say(format_recipe(settings).rstrip())

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mendpix import fills
-from mendpix.data.dataset import CropSpec, PictureStore, random_crop
+from mendpix.data.crops import CropSpec, random_crop
+from mendpix.data.dataset import PictureStore
 from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec, draw_mask, sample_mask
 from mendpix.types import FloatArray

@@ -23,6 +23,7 @@ from mendpix.errors import CheckpointError
 from mendpix.fills import FIRST_FILL_RADIUS_PX
 from mendpix.training.calibrate import Calibration
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
+from mendpix.weights.network_file import SUFFIX, load_network_file, read_network_record
 
 Part = Literal["generator", "detector"]
 """Which of a run's networks."""
@@ -73,10 +74,11 @@ class CalibratedDetector(nn.Module):
 
 
 def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
-    """Export a network of a run folder or checkpoint.
+    """Export a network of a run folder, a checkpoint or a network file.
 
     Args:
-        run: Run folder (its newest checkpoint is taken) or checkpoint folder.
+        run: Run folder (its newest checkpoint is taken), checkpoint folder, or network file (.safetensors), whose name
+            becomes the model's.
         out: The ONNX file; its folder must exist.
         part: Which network.
 
@@ -87,9 +89,13 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
         CheckpointError: If the checkpoint is missing or broken, or the exported file disagrees with torch.
         OutputError: If `out` cannot be written; nothing is left behind.
     """
+    if run.suffix.lower() == SUFFIX and not run.is_dir():
+        return _export_network_file(run, out, part)
     folder = run if (run / "checkpoint.json").is_file() else latest_checkpoint(run)
     if folder is None:
-        raise CheckpointError(f"{run} must be a run folder with checkpoints, or a checkpoint; it is neither.")
+        raise CheckpointError(
+            f"{run} must be a run folder with checkpoints, a checkpoint, or a network file ({SUFFIX}); it is none."
+        )
     record = read_record(folder)
     network = load_network(folder, part)
     if part == "detector":
@@ -97,6 +103,15 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
     facts = model_facts(record["recipe"], part, network)
     more = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
     return export_network(network, out, facts, more)
+
+
+def _export_network_file(file: Path, out: Path, part: Part) -> ExportReport:
+    """Export a network of a network file; a detector is not calibrated: it says what it was taught to say."""
+    network = load_network_file(file, part)
+    if part == "detector":
+        network = CalibratedDetector(network, Calibration()).eval()
+    more = {"source": read_network_record(file).get("source", {})}
+    return export_network(network, out, model_facts(file.stem, part, network), more)
 
 
 def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:

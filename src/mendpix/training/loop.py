@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
-from mendpix.data.dataset import CropSpec, PictureStore
+from mendpix.data.crops import CropSpec
+from mendpix.data.dataset import PictureStore
 from mendpix.data.mask_files import MaskFolders
 from mendpix.errors import RecipeError, TrainingError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures

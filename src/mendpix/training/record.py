@@ -14,7 +14,8 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import OutputError
-from mendpix.training.config import Recipe, format_recipe
+from mendpix.training.config import Recipe
+from mendpix.training.recipes import format_recipe
 from mendpix.types import FloatArray
 
 

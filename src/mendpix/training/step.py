@@ -132,7 +132,8 @@ def pixel_weight(detector: nn.Module, prediction: Tensor, hole: Tensor, config: 
     """Return the weight of each pixel's error, shape (B, 1, H, W), as the framework has it (GDN, section 4.3)."""
     if config.framework == "det":
         with frozen(detector):
-            return weight_map(valuation(detector(prediction).float()), config.mapping)
+            shown = prediction if config.learn_through_map else prediction.detach()
+            return weight_map(valuation(detector(shown).float()), config.mapping)
     if config.framework == "weight":
         return hole_weight_map(hole, config.hole_weight)
     return torch.ones_like(hole)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from mendpix.errors import RecipeError
-from mendpix.training.config import Recipe, format_recipe, load_recipe, parse_recipe
+from mendpix.training.config import Recipe
+from mendpix.training.recipes import format_recipe, load_recipe, parse_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 SMALL = {
@@ -38,6 +39,7 @@ VARIANTS = {
     "focal": ["seed"],
     "linear": ["mapping"],
     "base-e": ["mapping"],
+    "det-given": ["learn_through_map"],
     "gdn-faces-small": ["pictures"],
 }
 

@@ -1,0 +1,1 @@
+"""Weights that other programs published, turned into our own networks."""
