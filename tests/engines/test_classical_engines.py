@@ -78,3 +78,25 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.delattr(classical.cv2, "xphoto")
     with pytest.raises(MissingExtraError, match="opencv-contrib-python-headless"):
         classical.shiftmap()
+
+
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_pixels_that_the_shift_map_leaves_unfilled_do_not_become_blue(monkeypatch, passes):
+    """OpenCV leaves some at (0, 0, 0) in Lab, a strong blue; they are tried again, and in the end filled smoothly."""
+    image = np.full((24, 24, 3), 0.5, np.float32)
+    hole = np.zeros((24, 24), np.float32)
+    hole[8:16, 8:16] = 1
+    asked = []
+
+    def inpaint(lab, mask, filled, method):
+        asked.append(int((mask == 0).sum()))
+        filled[:] = lab[0, 0]
+        rows, columns = np.nonzero(mask == 0)
+        if len(asked) <= passes:
+            filled[rows[:9], columns[:9]] = 0
+
+    monkeypatch.setattr(classical.cv2.xphoto, "inpaint", inpaint)
+    result = classical.shiftmap().fill(image, hole)
+    assert asked == {1: [64, 9], 2: [64, 9, 9], 5: [64, 9, 9]}[passes]
+    assert np.abs(result - 0.5).max() < 0.01
+    assert np.array_equal(result[hole == 0], image[hole == 0])

@@ -19,6 +19,10 @@ Method = Callable[[Image, Mask], Image]
 """Fills the hole (1) of an RGB picture in [0, 1]; returns a new picture of the same shape."""
 
 
+SHIFTMAP_PASSES = 3
+"""Times that OpenCV's shift map is run on what it left unfilled, before the harmonic fill closes the rest."""
+
+
 @dataclass(frozen=True)
 class ClassicalEngine:
     """A classical method with the facts that the planner of windows needs. Cannot start from a coarse fill."""
@@ -121,10 +125,19 @@ def _engine(
 
 def _shiftmap(image: Image, hole: Mask) -> Image:
     missing = hole > 0
-    eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    eight_bit[missing] = 0
-    lab = cv2.cvtColor(eight_bit, cv2.COLOR_RGB2Lab)
-    filled = np.empty_like(lab)
-    cv2.xphoto.inpaint(lab, np.where(missing, 0, 255).astype(np.uint8), filled, cv2.xphoto.INPAINT_SHIFTMAP)
-    rgb = cv2.cvtColor(filled, cv2.COLOR_Lab2RGB).astype(np.float32) / 255
-    return np.where(missing[..., None], rgb, image)
+    result = np.where(missing[..., None], np.float32(0), np.clip(image, 0, 1))
+    left = missing
+    for _ in range(SHIFTMAP_PASSES):
+        lab = cv2.cvtColor(np.rint(result * 255).astype(np.uint8), cv2.COLOR_RGB2Lab)
+        filled = np.zeros_like(lab)
+        cv2.xphoto.inpaint(lab, np.where(left, 0, 255).astype(np.uint8), filled, cv2.xphoto.INPAINT_SHIFTMAP)
+        rgb = cv2.cvtColor(filled, cv2.COLOR_Lab2RGB).astype(np.float32) / 255
+        # Where OpenCV finds nothing to copy it leaves (0, 0, 0), which is no colour: black is (0, 128, 128).
+        given_up = left & ~filled.any(axis=2)
+        result = np.where((left & ~given_up)[..., None], rgb, result)
+        left = given_up  # there is more around these now
+        if not left.any():
+            break
+    else:
+        result = fills.harmonic(result, left.astype(np.float32))
+    return np.where(missing[..., None], result, image)
