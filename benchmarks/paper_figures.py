@@ -64,8 +64,8 @@ SETS = {
         {
             "cat": Crop("chelsea", 0, 80, 300),
             "cup": Crop("coffee", 30, 130, 360),
+            "fur": Crop("chelsea", 44, 0, 256),
             "launch-pad": Crop("rocket", 60, 130, 360),
-            "table": Crop("coffee", 0, 0, 256),
         },
         rows=2,
         limit_bytes=1_850_000,

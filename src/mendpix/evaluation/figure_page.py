@@ -15,7 +15,7 @@ from PIL import Image as PilImage
 from mendpix.artifacts.maps import HEAT, HEAT_AT
 from mendpix.evaluation.figure_parts import Cell, Figure, Pixels, Row, Table
 
-WEBP_QUALITY = 86
+WEBP_QUALITY = 84
 """Quality of photos inside the page, of 100. The PNG sheets are lossless."""
 
 SMALL_PX = 64 * 64
@@ -53,12 +53,15 @@ th, td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8.5rem; }
 th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
 .heat { display: flex; gap: .6rem; align-items: center; font-size: .9rem; margin: .6rem 0; }
+.heat span { white-space: nowrap; }
 .heat i { flex: 0 1 16rem; height: .9rem; background: linear-gradient(to right, HEAT_STOPS);
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 code { font: .88em ui-monospace, monospace; }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --faint: #444; --rule: #bbb; --link: #000; }
-  body { max-width: none; padding: 0; font-size: 9pt; }
+  html { font-size: 8.5pt; }
+  body { max-width: none; padding: 0; }
+  p, ul { max-width: none; }
   nav { display: none; }
   section + section { break-before: page; border-top: 0; }
   .cells { grid-template-columns: repeat(var(--columns), 1fr); }

@@ -19,7 +19,7 @@ Box = tuple[int, int, int]
 RED = (220, 20, 30)
 WHITE = (255, 255, 255)
 
-HEAT_COVER = 0.55
+HEAT_COVER = 0.6
 """Share of the heat colour in an overlay, whatever the probability: the blue of "looks real" shows as well."""
 
 
@@ -114,9 +114,9 @@ def heat(values: Map) -> Image:
 
 
 def heat_overlay(image: Image, values: Map) -> Pixels:
-    """Lay a map's heat colours over the picture that it was made from."""
-    colours = heat(values)
-    return to_pixels((image + HEAT_COVER * (colours - image)).astype(np.float32))
+    """Lay a map's heat colours over the picture that it was made from, in grey: its own colours would mix with them."""
+    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+    return to_pixels((grey + HEAT_COVER * (heat(values) - grey)).astype(np.float32))
 
 
 def hottest_square(values: Map, side: int) -> Box:

@@ -302,7 +302,8 @@ FIGURES: Mapping[int, PaperFigure] = {
         caption=(
             "The same generator trained with three weight maps over the detector's valuation V: 1 + V (linear), e^V "
             "and 10^V. Under each picture the share of its pixels that are edges, below it the edges: black where the "
-            "picture was known, red in the hole. A blurred fill has fewer edges than the ground truth."
+            "picture was known, red in the hole. A blurred fill has fewer edges than the ground truth; one with seams, "
+            "patterns or grain of its own can have more."
         ),
         made=(
             COMPOSITES,
@@ -347,7 +348,7 @@ FIGURES: Mapping[int, PaperFigure] = {
             "before anything is pasted. For M(GT) the detector sees the picture itself.",
             "The map is what the detector's file gives: the probability that a pixel was filled, which rises with the "
             "paper's valuation V (softmax of the second channel); two fitted numbers, the same for all pixels, lie "
-            "between them.",
+            "between them. Its colours mean the same in every picture, from 0 to 1; the picture below them is grey.",
             f"The square ({HOT_PX} × {HOT_PX} px) is the one with the largest mean of M(Res). Numbers are means of the "
             "map over the hole and over the known pixels; the table's are means over every pair given, shown or not.",
         ),
