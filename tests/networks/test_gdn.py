@@ -13,6 +13,7 @@ from mendpix.networks.gdn import (  # noqa: E402
     GdnConfig,
     GdnDetector,
     GdnDetectorConfig,
+    GdnDiscriminator,
     GdnGenerator,
     gdn_paper,
     gdn_published,
@@ -57,6 +58,7 @@ def test_published_sizes_have_the_published_number_of_parameters() -> None:
         assert parameters(GdnGenerator()) == 10_779_328
         assert parameters(GdnGenerator(gdn_paper())) == 10_779_328
         assert parameters(GdnDetector()) == 2_267_490
+        assert parameters(GdnDiscriminator()) == 2_764_737  # the usual PatchGAN's
 
 
 def test_variants_differ_in_the_second_dilation_alone() -> None:

@@ -68,7 +68,7 @@ class GdnDetectorConfig:
 
 @dataclass(frozen=True)
 class GdnDiscriminatorConfig:
-    """Sizes of the discriminator. The defaults are those of the usual 70 x 70 PatchGAN: 2,766,529 parameters."""
+    """Sizes of the discriminator. The defaults are those of the usual 70 x 70 PatchGAN: 2,764,737 parameters."""
 
     base_channels: int = 64
     """Channels after the first convolution; the widest layer has eight times as many."""
