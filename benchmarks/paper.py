@@ -3,8 +3,10 @@
     python benchmarks/paper.py --shared ../shared --runs runs/paper --out docs/paper
 
 Sixteen runs (eight recipes, on scenes and on faces) of the same number of steps and pictures, each in a process of its
-own with one thread; `--together` of them at a time. Everything can be stopped and started again: finished runs, exports
-and measured pairs are kept. The eight recipes lie in `recipes/` and are also run one by one with `mendpix train`.
+own with one thread; `--together` of them at a time. `--shared` holds `data/` (tar shards scenes-*, faces-*),
+`validation/` (bsds, coco, kodak, faces, masks) and `weights/squeezenet_v1.0.npz`. Everything can be stopped and started
+again: finished runs, exports and measured pairs are kept. The eight recipes lie in `recipes/` and are also run one by
+one with `mendpix train`.
 """
 
 import argparse
@@ -22,6 +24,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 VARIANTS = ("det", "weight", "adv", "linear", "bce", "ce", "base-e", "focal")
 """The recipes, those that most comparisons need first."""
+
+MORE = ("det-given",)
+"""Recipes that the paper does not have: run and measured if asked for, not in its tables."""
 
 SETS = {"scenes": "gdn-scenes-small", "faces": "gdn-faces-small"}
 """Each set of pictures, and the recipe whose `[data]` says where they are."""
@@ -80,7 +85,7 @@ def describe(runs: Path, sets: Sequence[str]) -> dict[str, dict[str, dict[str, o
 
     found: dict[str, dict[str, dict[str, object]]] = {}
     for set_name in sets:
-        for variant in VARIANTS:
+        for variant in (*VARIANTS, *MORE):
             run = runs / set_name / variant
             checkpoint = latest_checkpoint(run)
             if checkpoint is None:
@@ -100,6 +105,8 @@ def describe(runs: Path, sets: Sequence[str]) -> dict[str, dict[str, dict[str, o
                 "device": recipe.device if recipe.device != "auto" else "auto: " + facts["device"],
                 "finished": bool(record.get("finished")),
             }
+    if not found:
+        raise SystemExit(f"{runs} must hold finished runs; it holds none. Train first, or give --runs.")
     (runs / "runs.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
@@ -111,6 +118,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "paper", help="where runs and rows go")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "paper", help="where the tables go")
     parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=list(SETS), help="which pictures")
+    parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *MORE], default=VARIANTS, help="which recipes")
     parser.add_argument("--steps", type=int, help="steps of every run, instead of the recipes'")
     parser.add_argument("--together", type=int, default=2, help="runs at a time, one thread each")
     parser.add_argument("--only", choices=["train", "measure", "write"], nargs="+", help="parts to do; all if left out")
@@ -118,11 +126,15 @@ def main() -> None:
     parts = arguments.only or ["train", "measure", "write"]
     runs: Path = arguments.runs
     shared: Path = arguments.shared.resolve()
+    needed = ("data", "validation/masks", "weights/squeezenet_v1.0.npz")
+    missing = [name for name in needed if not (shared / name).exists()]
+    if missing and parts != ["write"]:
+        raise SystemExit(f"--shared must be a folder with {', '.join(needed)}; {shared} lacks {', '.join(missing)}.")
 
     if "train" in parts:
         recipes = [
             prepare(variant, set_name, runs, shared, arguments.steps)
-            for variant in VARIANTS
+            for variant in arguments.variants
             for set_name in arguments.sets
         ]
         with ThreadPoolExecutor(arguments.together) as pool:

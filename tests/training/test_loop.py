@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mendpix.errors import OutputError, RecipeError, TrainingError
+from mendpix.errors import CheckpointError, OutputError, RecipeError, TrainingError
 from mendpix.training import loop
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
 from mendpix.training.config import AdversarialConfig, Recipe, StageConfig
@@ -336,3 +336,12 @@ def test_unknown_networks_and_sizes_are_named(tiny: MakeRecipe, tmp_path: Path):
 def test_stages_follow_the_share_done(tiny: MakeRecipe):
     schedule = tiny().schedule
     assert [stage_at(schedule, share).crop_px for share in (0.0, 0.49, 0.5, 1.0)] == [32, 32, 48, 48]
+
+
+@pytest.mark.parametrize(
+    ("framework", "words"), [("weight", "resumed with its framework, det; the recipe has weight"), ("adv", "must hold")]
+)
+def test_a_run_is_not_resumed_with_another_framework(tiny: MakeRecipe, tmp_path: Path, framework: str, words: str):
+    train(tiny(steps=2), tmp_path / "run")
+    with pytest.raises(CheckpointError, match=words):
+        train(tiny(steps=4, framework=framework, adversarial=SMALL_RIVAL), tmp_path / "run", resume=True)

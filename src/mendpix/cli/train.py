@@ -1,5 +1,6 @@
 """`mendpix train`: run one recipe. Parses options and prints; what is learnt, and when, is `mendpix.training`'s."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -77,5 +78,5 @@ def train(
         with LateProgress(quiet=quiet) as progress:
             folder = out or Path("runs") / recipe.stem
             checkpoint = run(settings, folder, budget_s=budget_s, resume=resume, say=progress.say, progress=progress)
-        if not quiet:
+        if not quiet and os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":  # one of several processes
             say(f"newest checkpoint: {checkpoint}")

@@ -329,7 +329,3 @@ def _as_rgb(picture: PillowImage.Image) -> Pixels:
     if "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return np.array(picture.convert("RGB"))
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Crops

@@ -184,6 +184,11 @@ def restore(
         CheckpointError: If anything is missing or does not fit.
     """
     record = read_record(folder)
+    if record["networks"].keys() != networks.keys():
+        raise CheckpointError(
+            f"{folder} must hold {', '.join(networks)}, as the recipe asks; it holds {', '.join(record['networks'])}. "
+            "Resume with the recipe that the run was started with."
+        )
     tensors = read_tensors(folder / "training.safetensors")
     for part, network in networks.items():
         prefix = f"{part}/"

@@ -15,14 +15,14 @@ from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.crops import CropSpec
 from mendpix.data.dataset import PictureStore
 from mendpix.data.mask_files import MaskFolders
-from mendpix.errors import RecipeError, TrainingError
+from mendpix.errors import CheckpointError, RecipeError, TrainingError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
 from mendpix.networks.table import build_network
 from mendpix.training.calibrate import calibrate
 from mendpix.training.checkpoint import latest_checkpoint, load_strictly, read_tensors, restore, save_checkpoint
 from mendpix.training.config import NetworkConfig, OptimizerConfig, Recipe, ScheduleConfig, StageConfig
 from mendpix.training.muon import Muon
-from mendpix.training.processes import agree, average_gradients, average_values, launch, meet
+from mendpix.training.processes import agree, average_gradients, average_values, check_alike, launch, meet
 from mendpix.training.record import RunRecord
 from mendpix.training.step import Networks, TensorBatch, compute_gradients
 from mendpix.training.validate import prepare, validate
@@ -112,7 +112,14 @@ def train(
         record = restore(found, weights=average, networks=trained, optimizers=optimizers)
         step, spent_s, seen = record["step"], record["spent_s"], record["pictures_seen"]
         finished = record.get("finished", False)
+        if record.get("framework", recipe.objective.framework) != recipe.objective.framework:
+            raise CheckpointError(
+                f"the run in {out} must be resumed with its framework, {record['framework']}; the recipe has "
+                f"{recipe.objective.framework}. Give another --out for a new run."
+            )
         say(f"resumed at step {step}")
+    lost = f"all processes must find the same checkpoint in {out}; they do not. Put --out on a disk that they share."
+    check_alike(fabric, step, lost)
     started = time.perf_counter() - spent_s
     spent_share = 0.0  # of the budget, as the main process's clock has it: all processes must end at the same step
 
@@ -150,7 +157,7 @@ def train(
         folder = out / "checkpoints" / f"step-{at_step:08d}"
         state = {
             "step": at_step, "spent_s": time.perf_counter() - started, "pictures_seen": seen, "recipe": recipe.name,
-            "processes": fabric.world_size, **more,
+            "processes": fabric.world_size, "framework": recipe.objective.framework, **more,
         }  # fmt: skip
         if main:
             names = {part: config.name for part, config in parts.items()}

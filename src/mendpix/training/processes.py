@@ -56,6 +56,19 @@ def agree(fabric: Fabric, value: float) -> float:
         return float(fabric.broadcast(value))
 
 
+def check_alike(fabric: Fabric, value: float, sentence: str) -> None:
+    """Refuse to go on, in every process, if not all of them have the same number.
+
+    Raises:
+        TrainingError: With `sentence`.
+    """
+    if fabric.world_size == 1:
+        return
+    wrong = torch.tensor(float(value != agree(fabric, value)), device=fabric.device)
+    if float(_mean(fabric, wrong)) > 0:
+        raise TrainingError(sentence)
+
+
 def meet(fabric: Fabric) -> None:
     """Wait until every process is here."""
     with _exchange():
