@@ -19,6 +19,9 @@ BAR_CHARS = 40
 FAILURES_SHOWN = 10
 """How many drawings that cannot be used are printed; the record names more."""
 
+MOST = 1_000_000_000
+"""Largest number of drawings to imitate, and of passes."""
+
 masks = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -42,7 +45,7 @@ def build(
         ),
     ] = None,
     imitate: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Imitate N drawings instead of reading them.")
+        int | None, typer.Option(metavar="N", min=1, max=MOST, help="Imitate N drawings instead of reading them.")
     ] = None,
     processing: Annotated[
         str,
@@ -63,7 +66,7 @@ def build(
         ),
     ] = "exact",
     per_bin: Annotated[int, typer.Option(metavar="N", min=1, help="Masks after which a bin is full.")] = 30_000,
-    passes: Annotated[int, typer.Option(metavar="N", min=1, help="Masks made of each drawing.")] = 1,
+    passes: Annotated[int, typer.Option(metavar="N", min=1, max=MOST, help="Masks made of each drawing.")] = 1,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other seeds give other masks.")] = 0,
     invert: Annotated[bool, typer.Option("--invert", help="The drawings are white strokes on black.")] = False,
     workers: Annotated[

@@ -52,7 +52,7 @@ centre, so that nothing from outside the drawing is ever seen."""
 
 _CHUNK = 16  # drawings given to a worker at once
 _WRITERS = 16  # threads that wait for the disk
-_SAVE_EVERY_S = 5.0
+_SAVE_EVERY_S = 1.0
 _BROKEN_IN_A_ROW = 1000  # drawings; rather a disk that is gone than drawings that are broken
 
 
