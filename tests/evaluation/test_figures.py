@@ -439,3 +439,10 @@ def test_names_that_the_font_lacks_are_drawn_all_the_same(models, masks, tmp_pat
     Image.fromarray(photo(0)).save(tmp_path / "写真 – ×.png")
     few = write_report(models, tmp_path / "out", [tmp_path / "写真 – ×.png"], masks, figures=[7], threads=1)
     assert "写真 – ×.png" in few.page.read_text(encoding="utf-8")
+
+
+def test_a_folder_in_the_place_of_a_result_is_named_before_anything_is_written(models, photos, masks, tmp_path):
+    (tmp_path / "figure-6.png").mkdir()
+    with pytest.raises(OutputError, match=r"figure-6\.png is written into"):
+        write_report(models, tmp_path, [photos], masks)
+    assert [path.name for path in tmp_path.iterdir()] == ["figure-6.png"]

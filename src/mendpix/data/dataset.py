@@ -205,7 +205,7 @@ def find_pictures(sources: Sequence[str | os.PathLike[str]]) -> list[PictureLoca
         InputError: If there is no source.
     """
     if not sources:
-        raise InputError("training pictures need at least one source (folder, list file, tar shard, glob); got none.")
+        raise InputError("pictures need at least one source (folder, list file, tar shard, glob); got none.")
     locations: list[PictureLocation] = []
     for source in sources:
         found = list(_expand(os.fspath(source)))
@@ -266,7 +266,7 @@ def _expand(source: str) -> Iterator[PictureLocation]:
             if match.is_dir() or match.suffix.lower() in known:
                 yield from _expand(os.fspath(match))
     else:
-        raise DataError(f"training pictures should be at {source}, but nothing is there; check the path.")
+        raise DataError(f"pictures should be at {source}, but nothing is there; check the path.")
 
 
 def _shard(path: Path) -> Iterator[PictureLocation]:

@@ -183,6 +183,9 @@ def _make_folder(folder: Path) -> Path:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"results go into a folder that takes files; {folder} is write-protected. Choose another.")
+    for name in (PAGE, *(f"figure-{number}.png" for number in FIGURES)):
+        if (folder / name).is_dir():
+            raise OutputError(f"{name} is written into {folder}; there is a folder of that name. Choose another.")
     return folder
 
 
