@@ -118,7 +118,7 @@ def _read(path: Path, part: str | None) -> tuple[dict[str, Any], dict[str, Tenso
     try:
         with safe_open(path, framework="pt") as file:  # pyright: ignore[reportUnknownVariableType] - untyped
             text: str | None = (file.metadata() or {}).get(KEY)
-            wanted: list[str] = [key for key in file.keys() if part and key.startswith(f"{part}/")]  # noqa: SIM118
+            wanted: list[str] = [key for key in file.keys() if part and key.startswith(f"{part}/")]  # noqa: SIM118 - no dict
             tensors: dict[str, Tensor] = {key.partition("/")[2]: file.get_tensor(key) for key in wanted}
     except (OSError, SafetensorError) as error:
         what = "is not there" if not path.exists() else f"is not one ({error})"
