@@ -50,6 +50,7 @@ CONTRACT = {
     "fills",
     "images",
     "masks",
+    "typed_toml",
     *(path.stem for path in PACKAGE.glob("image_*.py")),
 }
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

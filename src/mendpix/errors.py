@@ -11,6 +11,7 @@
     ├── ModelError (ValueError)        a model is unknown or its file cannot be used
     ├── MissingExtraError (ImportError) an optional package is not installed
     ├── RecipeError (ValueError)       a training recipe has a wrong key or value
+    ├── ProtocolError (ValueError)     an evaluation protocol has a wrong key or value, or other contents than it says
     ├── DataError (ValueError)         a file of training data is broken
     ├── CheckpointError (ValueError)   a checkpoint is broken or belongs to something else
     └── TrainingError (ArithmeticError) training has come to numbers that lead nowhere
@@ -51,6 +52,10 @@ class MissingExtraError(MendpixError, ImportError):
 
 class RecipeError(MendpixError, ValueError):
     """Say which key or value of a training recipe is wrong."""
+
+
+class ProtocolError(MendpixError, ValueError):
+    """Say which key or value of an evaluation protocol is wrong, or what of its pictures and masks is not as named."""
 
 
 class DataError(MendpixError, ValueError):
