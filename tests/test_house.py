@@ -67,6 +67,9 @@ OPTIONAL = {
     "safetensors",
     "tensorboard",
     "torchmetrics",
+    "torchvision",
+    "torch_fidelity",
+    "lpips",
 }
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mendpix.metrics.grey import to_grey
 from mendpix.metrics.pair import check_pair
 from mendpix.types import Image
 
@@ -9,7 +10,7 @@ MOST_DB = 100.0
 """What equal pictures get, dB: their ratio is infinite, and one of them must not swallow a mean."""
 
 
-def psnr(prediction: Image, target: Image) -> float:
+def psnr(prediction: Image, target: Image, *, grey: bool = False, most_db: float = MOST_DB) -> float:
     """Compute 10 log10(1 / mean squared difference) over all pixels and channels; more is better.
 
     Unit: dB, for a data range of 1. Capped at `MOST_DB` = 100 dB, which equal pictures get. To report a set, average
@@ -18,6 +19,8 @@ def psnr(prediction: Image, target: Image) -> float:
     Args:
         prediction: RGB in [0, 1], shape (H, W, 3).
         target: The same shape and range.
+        grey: Measure one channel, grey by `metrics.grey`, in the place of three.
+        most_db: The cap, dB; `math.inf` for none, as some programs do that then print "inf".
 
     Returns:
         Ratio in dB.
@@ -30,5 +33,6 @@ def psnr(prediction: Image, target: Image) -> float:
         20.0
     """
     check_pair(prediction, target)
-    error = float(np.mean(np.square(np.subtract(prediction, target, dtype=np.float64))))
-    return MOST_DB if error == 0 else min(MOST_DB, -10 * float(np.log10(error)))
+    first, second = (to_grey(prediction), to_grey(target)) if grey else (prediction, target)
+    error = float(np.mean(np.square(np.subtract(first, second, dtype=np.float64))))
+    return most_db if error == 0 else min(most_db, -10 * float(np.log10(error)))

@@ -80,6 +80,30 @@ def open_detector(model: Model, *, threads: int | None = None) -> DetectorEngine
     return OnnxDetector(_embedded(os.fspath(model), entry), threads=threads)
 
 
+def find_model(model: Model, folder: Path = Path()) -> Path | None:
+    """Find the file of a model without opening it.
+
+    Args:
+        model: Name or path.
+        folder: Where a relative path starts.
+
+    Returns:
+        Path of the file; None for a classical method, which has none.
+
+    Raises:
+        ModelError: If the name is unknown or the file is missing.
+    """
+    if _is_path(model):
+        path = folder / model
+        if not path.is_file():
+            raise ModelError(f"A model file must exist; there is no file {path}. Check the path.")
+        return path
+    entry = MODELS.get(os.fspath(model))
+    if entry is None:
+        raise ModelError(f"A model must be one of {', '.join(MODELS)}, or the path of an {SUFFIX} file; got {model!r}.")
+    return None if entry.file is None else _embedded(os.fspath(model), entry)
+
+
 def _is_path(model: Model) -> bool:
     return not isinstance(model, str) or model.lower().endswith(SUFFIX)
 
