@@ -10,6 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mendpix.cli.app import main
+from mendpix.evaluation.pair_files import write_pairs
+from mendpix.evaluation.pairing import open_protocol
+from mendpix.evaluation.protocol import load_protocol
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,9 +29,10 @@ def blocks(document: str, language: str) -> list[str]:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
-    """A working folder with what the documents assume: examples/ and recipes/, and a picture filled before."""
-    for name in ("examples", "recipes"):
+    """A working folder with what the documents assume: three folders of ours, a picture filled before, written pairs."""
+    for name in ("examples", "protocols", "recipes"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    write_pairs(open_protocol(load_protocol(tmp_path / "protocols" / "example.toml")), tmp_path / "pairs")
     shutil.copy(ROOT / "examples" / "photo.jpg", tmp_path / "mended.png")  # a JPEG by content, which Pillow goes by
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mendpix.cli.detect import detect
+from mendpix.cli.evaluate import evaluate
 from mendpix.cli.export import export
 from mendpix.cli.inpaint import inpaint
 from mendpix.cli.masks import masks
@@ -50,5 +51,6 @@ main.command()(models)
 main.command()(train)
 main.command()(export)
 main.command()(report)
+main.command()(evaluate)
 main.add_typer(weights, name="weights")
 main.add_typer(masks, name="masks")

@@ -1,0 +1,320 @@
+"""The sections of the evaluation's page that hold numbers. Knows no picture; computes no statistics.
+
+A section about what was not measured is empty.
+"""
+
+import base64
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import numpy as np
+
+from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, Adaptor
+from mendpix.evaluation.measures import MEASURES, SET_MEASURES
+from mendpix.evaluation.number_format import MISSING, counted, interval, number, p_value
+from mendpix.evaluation.page_parts import (
+    BEST,
+    Cell,
+    adaptors_met,
+    compared,
+    detection_measures,
+    detection_sets,
+    estimated,
+    is_judged,
+    other_sets,
+    table,
+    titled,
+    worded,
+)
+from mendpix.evaluation.plots import TRUTH, headlines, line_plot
+from mendpix.evaluation.results import ALL, Evaluation, Measured
+from mendpix.evaluation.statistics import LEVEL, Summary
+
+NEEDS = {
+    "detector": "a detector, named in the protocol",
+    "lpips-alex": "the weights of LPIPS, --weights-dir",
+    "lpips-vgg": "the weights of LPIPS, --weights-dir",
+    "inception": "the weights of FID, --weights-dir",
+}
+"""What measures need that does not come with mendpix, in words."""
+
+CLEAN = "clean-marked"
+"""What the detector marks of untouched pictures."""
+
+
+def first_measures(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the measures to read first: those of the headlines by which a model can be better."""
+    return tuple(name for name in headlines(evaluation) if is_judged(name)) or headlines(evaluation)
+
+
+def matrix_measures(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the measures by which every model is held against every other."""
+    return tuple(name for name in first_measures(evaluation) if is_judged(name)) if len(evaluation.models) > 1 else ()
+
+
+def first(summary: Summary) -> Iterator[str]:
+    """Write the table of the measures to read first, and whose known pixels were altered."""
+    evaluation = summary.evaluation
+    measures = first_measures(evaluation)
+    sets = [name for name in other_sets(evaluation) if _is_known(evaluation, name)]
+    yield table(
+        ("Model", *(titled(MEASURES[name]) for name in measures), *(titled(SET_MEASURES[name]) for name in sets)),
+        [
+            (
+                one.name,
+                (
+                    *(compared(summary, one.name, name) for name in measures),
+                    *(_set_cell(evaluation, one, name, ALL) for name in sets),
+                ),
+            )
+            for one in evaluation.models
+        ],
+        f"Protocol {evaluation.protocol_id}, all pairs. {_marks(evaluation)}",
+    )
+    yield '<p>Significance is tested picture by picture, see <a href="#made">how it was made</a>. A number says how '
+    yield 'far a fill is from what was there, not whether it looks right: <a href="#cases">look at the cases</a>.</p>'
+    yield from _altered(evaluation)
+
+
+def by_hole_share(summary: Summary) -> Iterator[str]:
+    """Write a plot and a table per measure, those to read first in the open, the others folded."""
+    evaluation = summary.evaluation
+    elsewhere = {*detection_measures(evaluation), *ADAPTOR_MEASURES}
+    plain = [name for name in evaluation.measures if name not in elsewhere]
+    opened = [name for name in headlines(evaluation) if name in plain]
+    yield "<p>Bins by the share of the picture that is hole; each upper end belongs to its bin."
+    yield f"{_marks(evaluation)}</p>"
+    for name in opened:
+        yield f"<h3>{escape(titled(MEASURES[name]))}</h3>"
+        yield _measure(summary, name)
+    for name in plain:
+        if name not in opened:
+            yield _folded(titled(MEASURES[name]), _measure(summary, name))
+    for name in other_sets(evaluation):
+        yield _folded(titled(SET_MEASURES[name]), _set_table(evaluation, name))
+
+
+def papers(summary: Summary) -> Iterator[str]:
+    """Write what was measured in the way of published papers, with their labels."""
+    met = adaptors_met(summary.evaluation)
+    if met:
+        yield "<p>The definitions of published papers and programs, under the labels that they print. The pictures and"
+        yield "masks are this protocol's: the numbers are comparable within this page, not with a paper's tables.</p>"
+    for one in met:
+        yield _folded(one.title, _adaptor_table(summary, one) + f'<p class="faint">{worded(one.note)}</p>')
+
+
+def detection(summary: Summary) -> Iterator[str]:
+    """Write how well the detector finds what was filled, and what it says of untouched pictures."""
+    evaluation = summary.evaluation
+    measures, sets = detection_measures(evaluation), detection_sets(evaluation)
+    if not measures and not sets:
+        return
+    yield "<p>A detector looked at every result without being told the hole. Where it finds the hole easily, it is good"
+    yield "or the fill gives itself away: these numbers compare fills under one detector, or detectors on one fill.</p>"
+    if CLEAN in summary.truth:
+        estimate = summary.truth[CLEAN][ALL]
+        digits = MEASURES[CLEAN].digits
+        ends = f" {interval(estimate, digits)}" if math.isfinite(estimate.high - estimate.low) else ""
+        yield f"<p>Of the <strong>untouched pictures</strong> it marks {number(estimate.mean, digits)} %{ends} as "
+        yield "filled: false alarms.</p>"
+    yield table(
+        ("Model", *(titled(MEASURES[name]) for name in measures), *(titled(SET_MEASURES[name]) for name in sets)),
+        [
+            (
+                one.name,
+                [
+                    *(compared(summary, one.name, name) for name in measures),
+                    *(_set_cell(evaluation, one, name, ALL) for name in sets),
+                ],
+            )
+            for one in evaluation.models
+        ],
+        f"Over all pairs. {_marks(evaluation)}",
+    )
+    for name in measures:
+        yield _folded(f"{titled(MEASURES[name])}, by hole share", _measure(summary, name))
+    for name in sets:
+        yield _folded(f"{titled(SET_MEASURES[name])}, by hole share", _set_table(evaluation, name))
+
+
+def times(evaluation: Evaluation) -> Iterator[str]:
+    """Write how long each model took, and its memory, if that was measured."""
+    lines: list[tuple[str, tuple[Cell, ...]]] = []
+    for one in evaluation.models:
+        found = one.timing
+        if found is None:
+            continue
+        low, middle, high = np.percentile(found.seconds, (5, 50, 95)) if len(found.seconds) else (math.nan,) * 3
+        spread = f"<small>{number(1000 * low, 0)}–{number(1000 * high, 0)}</small>"
+        cells = (
+            Cell(f"{number(1000 * middle, 0)}{spread}"),
+            Cell(number(found.load_seconds, 2)),
+            Cell(number(found.peak_mb, 0)),
+            Cell(number(found.peak_mb - found.idle_mb, 0)),
+            Cell(f"{len(found.seconds)}"),
+            Cell(f"{found.threads}"),
+            Cell(escape(found.machine), "words"),
+        )
+        lines.append((one.name, cells))
+    if not lines:
+        return
+    yield table(
+        ("Model", "One fill, ms", "To load, s", "Peak, MiB", "of it by the model", "Fills", "Threads", "Machine"),
+        lines,
+        "Wall-clock time of one fill: median, small the 5th to 95th percentile. Peak: the whole process, Python and "
+        "libraries included.",
+    )
+
+
+def pairwise(summary: Summary) -> Iterator[str]:
+    """Write every model against every other, a matrix per measure to read first, of which one is chosen."""
+    evaluation = summary.evaluation
+    measures = matrix_measures(evaluation)
+    if not measures:
+        return
+    buttons = "".join(
+        f'<label><input type="radio" name="matrix" id="choose-{name}"{" checked" if name == measures[0] else ""}> '
+        f"{escape(MEASURES[name].title)}</label>"
+        for name in measures
+    )
+    yield "<p>By how much the model of the line is better than the model of the column, over all pairs, with its "
+    yield "interval and p. Tinted: significant after correction for all comparisons; + better, − worse.</p>"
+    yield f'<fieldset class="choice"><legend>Measure</legend>{buttons}</fieldset>'
+    for name in measures:
+        yield f'<div id="matrix-{name}">{_matrix(summary, name)}</div>'
+
+
+def _marks(evaluation: Evaluation) -> str:
+    """Say how the tables are to be read."""
+    words = f"Small: {LEVEL} % interval."
+    if len(evaluation.models) > 1:
+        words += " Bold and tinted: best mean. ≈: not significantly worse than the best."
+    if any(np.isnan(values).any() for one in evaluation.models for values in one.values.values()):
+        words += " n = …: only so many pairs have a value; not compared."
+    return words
+
+
+def _altered(evaluation: Evaluation) -> Iterator[str]:
+    for one in evaluation.models:
+        total = int(one.altered.sum())
+        if not total:
+            continue
+        met = int((one.altered > 0).sum())
+        key = evaluation.pairs.keys[int(one.altered.argmax())]
+        yield '<div class="warning" role="note">'
+        yield f"<p><strong>{escape(one.name)} altered known pixels</strong>: {counted(total, 'pixel')} outside the "
+        yield f"holes, in {met:,} of {counted(len(one.altered), 'pair')}; most in {escape(key)} "
+        yield f"({int(one.altered.max()):,}).</p>"
+        yield "<p>Where composites are measured, the true pixels were put back before; elsewhere this is part of the "
+        yield "numbers.</p></div>"
+
+
+def _measure(summary: Summary, name: str) -> str:
+    """Write the plot and the table of one measure."""
+    evaluation = summary.evaluation
+    lines = [
+        (one.name, [compared(summary, one.name, name, column) for column in evaluation.pairs.columns])
+        for one in evaluation.models
+    ]
+    if name in summary.truth:
+        lines.append((TRUTH, [_truth_cell(summary, name, column) for column in evaluation.pairs.columns]))
+    shown = _plot(summary, name) if len(evaluation.pairs.bin_names) > 1 else ""
+    return shown + _by_bin(evaluation, lines, "", titled(MEASURES[name]))
+
+
+def _plot(summary: Summary, name: str) -> str:
+    """Embed a drawing as a picture, where its style, names and texts can reach nothing else of the page."""
+    address = base64.b64encode(line_plot(summary, name).encode("utf-8")).decode("ascii")
+    alt = f"{titled(MEASURES[name])} by hole share, a line per model; the numbers are in the table."
+    return f'<div class="scroll"><img class="plot" src="data:image/svg+xml;base64,{address}" alt="{escape(alt)}"></div>'
+
+
+def _by_bin(evaluation: Evaluation, lines: Sequence[tuple[str, Sequence[Cell]]], caption: str, label: str) -> str:
+    """Write a table with a column per bin and a last line that says how many pairs are in each."""
+    pairs = evaluation.pairs
+    counts = np.bincount(pairs.bins, minlength=len(pairs.bin_names))
+    last = ("pairs", [Cell(f"{count:,}", "count") for count in (*counts.tolist(), len(pairs.keys))])
+    return table(("Hole share", *pairs.columns), [*lines, last], caption, label)
+
+
+def _truth_cell(summary: Summary, name: str, column: str) -> Cell:
+    found = summary.truth[name].get(column)
+    return Cell(MISSING) if found is None else estimated(found, MEASURES[name].digits)
+
+
+def _set_cell(evaluation: Evaluation, model: Measured, name: str, column: str) -> Cell:
+    measure = SET_MEASURES[name]
+    values = {one.name: measure.sign * one.set_values.get(name, {}).get(column, math.nan) for one in evaluation.models}
+    known = {each: value for each, value in values.items() if not math.isnan(value)}
+    best = bool(measure.sign) and len(known) > 1 and values[model.name] == max(known.values())
+    text = number(model.set_values.get(name, {}).get(column, math.nan), measure.digits)
+    return Cell(f"{BEST}{text}", "best") if best else Cell(text)
+
+
+def _set_table(evaluation: Evaluation, name: str) -> str:
+    lines = [
+        (one.name, [_set_cell(evaluation, one, name, column) for column in evaluation.pairs.columns])
+        for one in evaluation.models
+    ]
+    least = SET_MEASURES[name].least_pairs
+    words = "Of all pairs of a column together, without intervals."
+    if least > 1:
+        words += f" A dash: fewer than {least:,} pairs."
+    return _by_bin(evaluation, lines, words, "")
+
+
+def _adaptor_table(summary: Summary, adaptor: Adaptor) -> str:
+    evaluation = summary.evaluation
+    lines: list[tuple[str, Sequence[Cell]]] = []
+    columns = evaluation.pairs.columns
+    for label, name in adaptor.rows:
+        for one in evaluation.models:
+            if name in evaluation.measures:
+                cells = [compared(summary, one.name, name, column) for column in columns]
+            elif name in evaluation.set_measures:
+                cells = [_set_cell(evaluation, one, name, column) for column in columns]
+            else:
+                continue
+            lines.append((f"{label}: {one.name}", cells))
+        if name not in evaluation.measures and name not in evaluation.set_measures:
+            lines.append((label, (Cell(f"not measured{_needs(name)}", "words", len(columns)),)))
+    return _by_bin(evaluation, lines, "", adaptor.title)
+
+
+def _needs(name: str) -> str:
+    """Say what a measure would need, if anything."""
+    needs = MEASURES[name].needs if name in MEASURES else SET_MEASURES[name].vector
+    return f" (needs {NEEDS[needs]})" if needs in NEEDS else ""
+
+
+def _is_known(evaluation: Evaluation, name: str) -> bool:
+    """Say whether a measure of sets has a value over all pairs."""
+    return any(not math.isnan(one.set_values.get(name, {}).get(ALL, math.nan)) for one in evaluation.models)
+
+
+def _matrix(summary: Summary, name: str) -> str:
+    models = [one.name for one in summary.evaluation.models]
+    lines = [(row, [_against(summary, row, column, name) for column in models]) for row in models]
+    return table(("Model", *models), lines, f"{titled(MEASURES[name])}: better by")
+
+
+def _against(summary: Summary, row: str, column: str, name: str) -> Cell:
+    if row == column:
+        return Cell(MISSING)
+    found = summary.difference(row, column, name)
+    if math.isnan(found.estimate.mean):
+        return Cell(MISSING)
+    digits = MEASURES[name].digits
+    kind = ("better" if found.estimate.mean > 0 else "worse") if found.significant else ""
+    p = p_value(found.p)
+    tested = "" if p == MISSING else f"<small>p {escape(p) if p.startswith('<') else f'= {p}'}</small>"
+    ends = interval(found.estimate, digits, plus=True)
+    value = number(found.estimate.mean, digits, plus=True)
+    strong = f"<b>{value}</b>" if found.significant else value
+    return Cell(f"{strong}{'' if ends == MISSING else f'<small>{ends}</small>'}{tested}", kind)
+
+
+def _folded(title: str, content: str) -> str:
+    return f'<details class="more"><summary><h3>{escape(title)}</h3></summary>{content}</details>'
