@@ -7,15 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import paper_measurer
 import paper_protocol
-import quality_protocol
 from backbones import write_small_squeezenet
-from mendpix.errors import DataError, ImageError, MendpixError, ModelError, OutputError
+from mendpix import masks
+from mendpix.errors import DataError, ImageError, ModelError, OutputError
 from mendpix.features import SqueezeNetFeatures
 from mendpix.metrics.edges import edge_ratio
 from mendpix.metrics.feature_distance import feature_distance
@@ -53,6 +51,12 @@ def grey(tmp_path):
 
 def measure(*arguments, **options):
     return paper_protocol.measure(*arguments, say=lambda text: None, **options)
+
+
+def read_pair(pair):
+    """The true picture, uint8, and the hole, without the benchmark's own code."""
+    with Image.open(pair.picture) as file:
+        return np.array(file.convert("RGB")), masks.read_mask(pair.mask, (256, 256))
 
 
 def rows_by_pair(path):
@@ -103,7 +107,7 @@ def test_metrics_are_those_of_the_rounded_composite(shared, grey, tmp_path):
     backbone = SqueezeNetFeatures(protocol.backbone)
     structural_similarity = pytest.importorskip("skimage.metrics").structural_similarity
     for pair in protocol.pairs:
-        picture, hole = quality_protocol.read_pair(pair)
+        picture, hole = read_pair(pair)
         filled = np.where(hole[..., None] > 0, np.uint8(128), picture)  # 0.5 is 127.5 of 255, rounded to even
         a, b = filled / 255, picture / 255
         metrics = rows[pair.key]["metrics"]
@@ -118,13 +122,6 @@ def test_metrics_are_those_of_the_rounded_composite(shared, grey, tmp_path):
         assert "auc" not in metrics
         assert rows[pair.key]["bin"] == pair.bin
         assert rows[pair.key]["picture"] == f"{pair.picture.parent.name}/{pair.picture.stem}"
-
-
-def test_a_value_between_two_levels_is_rounded_and_not_cut_off():
-    image = np.array([[[0.0, 0.6 / 255, 1.4 / 255], [1.0, 254.6 / 255, 253.5 / 255]]], np.float32)
-    assert (paper_measurer.as_saved(image) * 255).round(4).tolist() == [[[0, 1, 1], [255, 255, 254]]]
-    levels = (np.arange(256) / np.float32(255)).astype(np.float32)
-    assert np.array_equal(paper_measurer.as_saved(levels), levels)
 
 
 def test_a_run_that_was_stopped_goes_on(shared, grey, tmp_path):
@@ -165,7 +162,7 @@ def test_the_detector_rates_the_raw_prediction_of_every_fourth_pair(shared, grey
         metrics = rows[pair.key]["metrics"]
         assert ("auc" in metrics) == pair.rated
         if pair.rated:
-            picture, hole = quality_protocol.read_pair(pair)
+            picture, hole = read_pair(pair)
             brightness = picture.mean(axis=2) / 255
             known = brightness[hole == 0]
             expected = (known < 0.5).mean() + 0.5 * (known == 0.5).mean()
@@ -188,7 +185,7 @@ def test_the_detector_rates_what_the_generator_made_of_known_pixels_too(shared, 
     measurer.detector = Spy()
     pair = paper_protocol.make_protocol("faces", shared).pairs[0]
     measurer.measure([pair])
-    _, hole = quality_protocol.read_pair(pair)
+    _, hole = read_pair(pair)
     assert np.all(seen[0][hole > 0] == np.float32(0.5))
 
 
@@ -211,38 +208,6 @@ def test_two_models_at_a_time_and_several_processes_measure_the_same(shared, gre
     assert (cv2.getNumThreads(), torch.get_num_threads()) == threads
     assert measure(grey, "scenes", shared, tmp_path / "alone.jsonl", workers=2) == 5
     assert_same_metrics(rows_by_pair(tmp_path / "alone.jsonl"), rows_by_pair(tmp_path / "grey.jsonl"))
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=30).filter(
-        lambda pixels: len({inside for _, inside in pixels}) == 2
-    )
-)
-def test_auc_is_the_share_of_ordered_pairs(pixels):
-    ratings = np.array([[rating / 4 for rating, _ in pixels]], np.float32)
-    hole = np.array([[inside for _, inside in pixels]], np.float32)
-    inside, outside = ratings[hole > 0], ratings[hole == 0]
-    above = (inside[:, None] > outside).mean() + 0.5 * (inside[:, None] == outside).mean()
-    assert paper_measurer.hole_auc(ratings, hole) == pytest.approx(above)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(51, 70), st.integers(51, 70))
-def test_ssim_of_the_uniform_window_agrees_with_scikit_image(seed, height, width):
-    structural_similarity = pytest.importorskip("skimage.metrics").structural_similarity
-    generator = np.random.default_rng(seed)
-    first, second = generator.random((2, height, width, 3))
-    second = generator.choice([0, 0.5, 1]) * first + 0.3 * second
-    expected = structural_similarity(first, second, win_size=51, channel_axis=2, data_range=1)
-    assert paper_measurer.ssim_uniform(first, second) == pytest.approx(expected, abs=1e-9)
-
-
-def test_ssim_of_the_uniform_window_knows_its_ends():
-    picture = np.random.default_rng(0).random((60, 60, 3))
-    assert paper_measurer.ssim_uniform(picture, picture) == pytest.approx(1)
-    with pytest.raises(MendpixError, match="at least 51"):
-        paper_measurer.ssim_uniform(picture[:50], picture[:50])
 
 
 def no_faces(shared):
@@ -358,10 +323,10 @@ def test_rows_are_plain_json(shared, grey, tmp_path):
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not quality_protocol.SHARED.is_dir(), reason="the shared pictures and masks are not here")
+@pytest.mark.skipif(not paper_protocol.SHARED.is_dir(), reason="the shared pictures and masks are not here")
 def test_every_mask_is_used_once_and_every_face_meets_every_bin():
-    scenes = paper_protocol.make_protocol("scenes", quality_protocol.SHARED)
-    faces = paper_protocol.make_protocol("faces", quality_protocol.SHARED)
+    scenes = paper_protocol.make_protocol("scenes", paper_protocol.SHARED)
+    faces = paper_protocol.make_protocol("faces", paper_protocol.SHARED)
     assert (scenes.pictures, faces.pictures, scenes.masks) == (322, 100, 600)
     for protocol in (scenes, faces):
         assert len({pair.mask for pair in protocol.pairs}) == len(protocol.pairs) == 600

@@ -1,161 +1,192 @@
-"""The benchmark's protocol, tables, verdict and resuming, on pictures made here and models that are functions."""
+"""The three evaluations, their documents and their verdict, on a few small pictures made here."""
 
-import json
-import sys
+import csv
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import quality
-import quality_protocol
-import quality_report
+from mendpix.evaluation.protocol import load_protocol
+from mendpix.evaluation.statistics import Difference, Estimate
+from tiny_models import brightness_detector, grey_generator
+
+SIDE = 64
+SHARES = (0.05, 0.25, 0.55)
 
 
 @pytest.fixture
-def folders(tmp_path):
-    generator = np.random.default_rng(0)
-    for folder, count in (("first", 5), ("second", 2)):
-        (tmp_path / folder).mkdir()
+def shared(tmp_path):
+    """A folder like the shared one: two photos of one kind, one of the others, two faces, masks in three bins."""
+    folder = tmp_path / "shared"
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for name, count in (("bsds", 2), ("coco", 1), ("kodak", 1), ("faces", 2)):
+        (folder / "validation" / name).mkdir(parents=True)
         for number in range(count):
-            picture = generator.integers(0, 256, (256, 256, 3), np.uint8)
-            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png", compress_level=1)
-    (tmp_path / "masks").mkdir()
-    for key in (10, 20):
-        for number, kind in enumerate(("free", "border", "border", "free")):
-            mask = np.zeros((256, 256), np.uint8)
-            mask[40 : 40 + key, 10 * number : 100] = 255
-            Image.fromarray(mask).save(tmp_path / "masks" / f"{key}-{kind}-{number:05}.png")
-    return [tmp_path / "first", tmp_path / "second"], tmp_path / "masks"
+            slopes = np.stack([columns * 3, rows * 3, 200 - columns * 2], axis=2) + rng.integers(0, 40, (SIDE, SIDE, 1))
+            Image.fromarray(slopes.astype(np.uint8)).save(folder / "validation" / name / f"{number}.png")
+    (folder / "validation" / "masks").mkdir()
+    for share in SHARES:
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[4 : 4 + round(share * SIDE)] = 255
+        Image.fromarray(mask).save(folder / "validation" / "masks" / f"{share}.png")
+    return folder
 
 
-def test_every_picture_meets_one_mask_of_every_bin(folders):
-    protocol = quality_protocol.make_protocol(*folders)
-    assert protocol.pictures == protocol.pictures_found == 7
-    assert protocol.bins == (10, 20)
-    met = {}
-    for pair in protocol.pairs:
-        met.setdefault(pair.picture, []).append(pair.bin)
-    assert list(met.values()) == [[10, 20]] * 7
-    assert len({pair.key for pair in protocol.pairs}) == 14
+@pytest.fixture
+def runs(tmp_path):
+    """A folder of trained variants: one for each set of pictures, and its detector."""
+    for name in ("scenes", "faces"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        grey_generator(tmp_path / "runs" / name / "det.onnx")
+        brightness_detector(tmp_path / "runs" / name / "det-detector.onnx")
+    return tmp_path / "runs"
 
 
-def test_pairing_is_the_one_that_is_written_down(folders):
-    protocol = quality_protocol.make_protocol(*folders)
-    by_turns = ["free-00000", "border-00001", "free-00003", "border-00002"]
-    for x in range(7):
-        for k, key in enumerate((10, 20)):
-            pair = protocol.pairs[2 * x + k]
-            assert pair.mask.stem == f"{key}-{by_turns[(x + 17 * k) % 4]}"
-    assert protocol.pairs[-1].key == "second/1+20-border-00002"
+@pytest.fixture
+def program(shared, runs, tmp_path, monkeypatch):
+    """Run the program under the committed protocols, but for their size, with two pictures in the slow part."""
+    (tmp_path / "protocols").mkdir()
+    for path in quality.PROTOCOLS.glob("*-256.toml"):
+        text = path.read_text(encoding="utf-8")
+        assert "size_px = [256, 256]" in text
+        changed = text.replace("size_px = [256, 256]", f"size_px = [{SIDE}, {SIDE}]")
+        (tmp_path / "protocols" / path.name).write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(quality, "PROTOCOLS", tmp_path / "protocols")
+    monkeypatch.setitem(quality.PARTS, "slow", replace(quality.PARTS["slow"], pictures=2, cases=1))
+    monkeypatch.setitem(quality.PARTS, "scenes", replace(quality.PARTS["scenes"], cases=2))
+
+    def run(*arguments):
+        places = ("--shared", shared, "--runs", runs, "--report", tmp_path / "report", "--docs", tmp_path / "docs")
+        quality.main([*map(str, places), "--workers", "1", *arguments])
+
+    return run
 
 
-def test_a_limit_keeps_pairs_of_the_full_protocol_and_its_hashes(folders):
-    full, part = quality_protocol.make_protocol(*folders), quality_protocol.make_protocol(*folders, limit=3)
-    assert set(part.pairs) < set(full.pairs)
-    assert [pair.picture.name for pair in part.pairs[::2]] == ["0.png", "2.png", "4.png"]
-    assert (part.pictures_hash, part.masks_hash) == (full.pictures_hash, full.masks_hash)
-    assert "3 of 7" in part.describe()
+def contents(folder):
+    """Every file but the rows, which come in any order."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "rows")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_hashes_change_with_a_pixel_and_with_a_name(folders):
-    before = quality_protocol.make_protocol(*folders)
-    path = folders[0][0] / "0.png"
-    path.rename(path.with_name("00.png"))
-    renamed = quality_protocol.make_protocol(*folders)
-    Image.new("RGB", (256, 256)).save(folders[0][1] / "1.png")
-    changed = quality_protocol.make_protocol(*folders)
-    assert len({before.pictures_hash, renamed.pictures_hash, changed.pictures_hash}) == 3
-    assert before.masks_hash == changed.masks_hash
-
-
-def test_masks_of_another_name_and_empty_folders_are_refused(folders, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SystemExit, match="holds none"):
-        quality_protocol.make_protocol([tmp_path / "empty"], folders[1])
-    with pytest.raises(SystemExit, match="must be named"):
-        quality_protocol.make_protocol(folders[0], folders[0][0])
-
-
-def rows_of(**advantages):
-    """Make rows in which each model's PSNR is 20 dB plus its number, on twenty pairs of each of two bins."""
-    generator = np.random.default_rng(2)
-    level = {f"p{number}+{key}": generator.normal(20, 3) for key in (10, 20) for number in range(20)}
-    return {
-        name.replace("_", "-"): {
-            pair: {"bin": int(pair[-2:]), "psnr": value + more, "ssim": 0.9 + more / 100, "l1": 5 - more}
-            for pair, value in level.items()
-        }
-        for name, more in advantages.items()
-    }
-
-
-@pytest.mark.parametrize(("ours", "word"), [(1.5, "aim met"), (0.7, "floor met, aim missed"), (0.2, "FLOOR MISSED")])
-def test_verdict_tells_floor_and_aim(ours, word):
-    text = quality_report.report(rows_of(scenes=ours, telea=-1.0, harmonic=0.0), (10, 20))
-    assert f"mean over the bins ≥ 0.1: {ours:+.2f} dB" in text
-    assert word in text
-    assert "| *best baseline* | harmonic | harmonic | harmonic | |" in text
-
-
-def test_verdict_names_the_bins_that_are_lost():
-    rows = rows_of(scenes=1.0, harmonic=0.0, telea=-1.0)
-    for pair, row in rows["telea"].items():
-        row["ssim"] = 0.99 if pair.endswith("20") else 0.5
-    verdict = quality_report.verdict(rows, (10, 20), "ssim")
-    assert "BEHIND in 0.1–0.2" in verdict
-    assert "(telea)" in verdict
-    assert "ahead in every bin" in quality_report.verdict(rows, (10, 20), "l1")
-
-
-@pytest.mark.parametrize(("count", "rival"), [(12, "slow"), (9, "harmonic")])
-def test_a_baseline_measured_on_fewer_pairs_is_compared_on_those_if_there_are_enough(count, rival):
-    rows = rows_of(scenes=1.0, harmonic=0.0, slow=0.5)
-    hardest = sorted(rows["slow"], key=lambda pair: rows["slow"][pair]["psnr"])
-    kept = [pair for key in ("10", "20") for pair in [pair for pair in hardest if pair.endswith(key)][:count]]
-    rows["slow"] = {pair: rows["slow"][pair] for pair in kept}
-    found = quality_report.advantage(rows, [20], "psnr")
-    assert (found.rival, round(found.value, 6)) == (rival, 0.5 if rival == "slow" else 1.0)
-    assert quality_report.nearest_best(rows, [10], "psnr") == rival
-    row = next(line for line in quality_report.table(rows, (10, 20), "psnr").splitlines() if "| slow |" in line)
-    assert row.endswith(f"| {count} |")
-
-
-def test_the_program_measures_resumes_and_writes_its_means(folders, tmp_path, monkeypatch, capsys):
-    calls = []
-
-    def open_model(name):
-        def fill(picture, hole):
-            calls.append(name)
-            assert not picture[hole > 0].any()
-            return np.where(hole[..., None] > 0, {"grey": 128, "dark": 0}[name], picture).astype(np.uint8)
-
-        return fill
-
-    monkeypatch.setattr(quality, "open_model", open_model)
-    arguments = ["quality.py", "--pictures", *map(str, folders[0]), "--masks", str(folders[1]), "--workers", "1"]
-    arguments += ["--models", "grey", "dark", "--limits", "dark=2", "--backbone", str(tmp_path / "none.npz")]
-    arguments += ["--rows", str(tmp_path / "rows.jsonl"), "--json", str(tmp_path / "means.json")]
-    monkeypatch.setattr(sys, "argv", arguments)
-    quality.main()
+def test_three_reports_and_their_documents_come_out_twice_the_same(program, tmp_path, capsys):
+    pytest.importorskip("skimage", reason="the biharmonic fill needs scikit-image")
+    program()
     printed = capsys.readouterr().out
-    assert (calls.count("grey"), calls.count("dark")) == (14, 4)
-    written = json.loads((tmp_path / "means.json").read_text())
-    assert written["means"]["grey"]["10"]["pictures"] == 7
-    assert written["means"]["dark"]["20"]["pictures"] == 2
-    assert f"{written['means']['grey']['20']['psnr']:.2f}" in printed
-    assert written["protocol"]["pictures_hash"] in printed
+    first = contents(tmp_path / "report") | contents(tmp_path / "docs")
+    assert {f"{name}/index.html" for name in quality.PARTS} <= set(first)
+    documents = contents(tmp_path / "docs")
+    plots = {f"plots/{name}-psnr{kind}.svg" for name in quality.PARTS for kind in ("", "-differences")}
+    assert {f"{name}.{kind}" for name in quality.PARTS for kind in ("md", "csv")} | plots <= set(documents)
+    for name, content in documents.items():
+        assert name.endswith((".md", ".csv", ".svg"))
+        assert b"data:image" not in content, f"{name} holds a picture"
+        assert str(tmp_path).encode() not in content
+        if name.endswith(".md"):
+            assert set(re.findall(r"\]\(((?!https?:|\.\./)[^)]+)\)", content.decode())) <= set(documents)
+    assert "pictures: 4 of 4" in documents["scenes.md"].decode()
+    assert "pictures: 2 of 4" in documents["slow.md"].decode()
+    assert "| biharmonic |" in documents["slow.md"].decode()
+    assert "results were measured before" not in printed
 
-    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
-    (tmp_path / "rows.jsonl").write_text("\n".join(lines[:-3]) + "\n" + lines[-1][:20])  # killed while writing
-    calls.clear()
-    quality.main()
-    assert len(calls) == 3
-    assert capsys.readouterr().out == printed
+    program()
+    printed = capsys.readouterr().out
+    assert printed.count("results were measured before") == len(quality.PARTS)
+    for count in (4 * 3 * 5, 2 * 3 * 6, 2 * 3 * 5):
+        assert f"{count} of {count} results were measured before" in printed
+    assert contents(tmp_path / "report") | contents(tmp_path / "docs") == first
 
 
-def test_a_model_that_touches_known_pixels_is_refused(folders, monkeypatch):
-    monkeypatch.setattr(quality, "open_model", lambda name: lambda picture, hole: picture + np.uint8(1))
-    pair = quality_protocol.make_protocol(*folders).pairs[0]
-    with pytest.raises(SystemExit, match="leave known pixels alone"):
-        quality.Measurer(None).measure(pair, ["bad"])
+def test_the_verdict_follows_from_the_means(program, tmp_path, capsys):
+    program("--only", "faces")
+    with (tmp_path / "docs" / "faces.csv").open(encoding="utf-8", newline="") as file:
+        means = {(row["model"], row["measure"], row["column"]): row["mean"] for row in csv.DictReader(file)}
+    page = (tmp_path / "docs" / "faces.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("| PSNR, dB |"))
+    for cell, column in zip(line.split("|")[2:-1], ("0–0.1", "0.2–0.3", "0.5–0.6"), strict=True):
+        rivals = {rival: float(means[rival, "psnr", column]) for rival in quality.QUICK}
+        best = max(rivals, key=lambda rival: rivals[rival])
+        ahead = float(means["scenes", "psnr", column]) - rivals[best]
+        assert re.search(r"[+−][\d.]+", cell)[0] == f"{ahead:+.2f}".replace("-", "−")
+        assert cell.strip().endswith(f"{best}</sub>")
+    assert line in capsys.readouterr().out
+    assert "aim" not in page  # it was set for scenes
+
+
+def test_variants_are_named_so_that_nobody_takes_them_for_shipped_models(program, runs, tmp_path, capsys):
+    program("--only", "faces")
+    page = (tmp_path / "docs" / "faces.md").read_text(encoding="utf-8")
+    assert "| det (small) | model file det.onnx |" in page
+    assert "det-detector" not in page
+    assert "none of them ships" in page
+    for path in (runs / "faces").iterdir():
+        path.unlink()
+    program("--only", "faces")
+    assert f"no variants in {runs / 'faces'}; they are left out" in capsys.readouterr().out
+    page = (tmp_path / "docs" / "faces.md").read_text(encoding="utf-8")
+    assert "small" not in page
+    assert "| scenes | model scenes of mendpix |" in page
+
+
+def test_tables_are_written_again_for_what_was_measured_alone(program, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="must hold a finished report"):
+        program("--only", "tables")
+    program("--only", "faces")
+    first = contents(tmp_path / "docs")
+    (tmp_path / "docs" / "faces.md").unlink()
+    (tmp_path / "docs" / "plots" / "faces-old.svg").write_text("")
+    (tmp_path / "docs" / "plots" / "scenes-psnr.svg").write_text("kept")
+    capsys.readouterr()
+    program("--only", "tables")
+    assert "30 of 30 results were measured before" in capsys.readouterr().out
+    assert contents(tmp_path / "docs") == {**first, "plots/scenes-psnr.svg": b"kept"}
+
+
+def test_a_trial_touches_neither_reports_nor_documents():
+    whole, trial = quality.parse([]), quality.parse(["--limit", "3"])
+    assert (whole.report, whole.docs) == (quality.ROOT / "runs" / "quality", quality.ROOT / "docs" / "quality")
+    assert whole.report not in (trial.report, *trial.report.parents)
+    assert trial.report in trial.docs.parents
+
+
+@pytest.mark.parametrize("arguments", [[], ["--only", "faces"], ["--only", "tables"]])
+def test_a_missing_shared_folder_is_a_sentence(arguments, tmp_path):
+    with pytest.raises(SystemExit, match=r"--shared must be a folder with validation/.*nowhere is none\. Give"):
+        quality.main(["--shared", str(tmp_path / "nowhere"), *arguments])
+
+
+def test_a_missing_folder_of_pictures_is_a_sentence(program, shared, tmp_path):
+    (shared / "validation" / "coco" / "0.png").unlink()
+    (shared / "validation" / "coco").rmdir()
+    with pytest.raises(SystemExit, match="coco"):
+        program("--only", "scenes")
+
+
+def test_every_part_has_its_protocol():
+    for part in quality.PARTS.values():
+        protocol = load_protocol(quality.PROTOCOLS / part.protocol)
+        assert protocol.pictures.size_px == (256, 256)
+        assert protocol.masks.pairing == "every-bin"
+        assert protocol.detector is not None
+    assert 6 * quality.SLOW_PICTURES >= 256  # pairs that a Fréchet distance needs
+
+
+@pytest.mark.parametrize(
+    ("mean_db", "words"), [(1.0, "aim met"), (0.99, "floor met, aim missed"), (0.3, "floor met"), (0.2, "floor missed")]
+)
+def test_aim_and_floor(mean_db, words):
+    assert f"**{words}" in quality.judge(mean_db)
+    assert f"+{mean_db:.2f} dB" in quality.judge(mean_db)
+
+
+def test_bins_that_are_lost_or_not_sure_are_named():
+    def difference(mean, significant=True):
+        return Difference(Estimate(mean, mean - 1, mean + 1, 9), 0.01, significant)
+
+    ahead, unsure, behind = difference(1.0), difference(0.1, significant=False), difference(-0.1)
+    assert quality.place({"a": ahead, "b": ahead}) == "ahead in every bin"
+    assert quality.place({"a": ahead, "b": unsure}) == "ahead in every bin, not significantly in b"
+    assert quality.place({"a": behind, "b": unsure, "c": difference(0.0)}) == "behind in a, c"

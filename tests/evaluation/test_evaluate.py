@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from mendpix.errors import DataError, InputError, ModelError
+from mendpix.evaluation.candidates import find_candidates
 from mendpix.evaluation.cases import worst_pairs
 from mendpix.evaluation.evaluate import evaluate
 from mendpix.evaluation.pairing import open_protocol
 from mendpix.evaluation.protocol import load_protocol
+from mendpix.evaluation.timing import time_candidate
 from mendpix.metrics.l1 import l1
 from mendpix.metrics.psnr import psnr
 from mendpix.metrics.ssim import ssim
@@ -86,6 +88,7 @@ from mendpix.evaluation import workers
 from mendpix.evaluation.evaluate import evaluate
 from mendpix.evaluation.pairing import open_protocol
 from mendpix.evaluation.protocol import load_protocol
+from mendpix.evaluation.timing import time_candidate
 
 if __name__ == "__main__":
     measure = workers.Measurer.measure
@@ -197,6 +200,17 @@ def test_timing_tells_time_and_memory(opened, tmp_path):
     assert len(timing.seconds) == 18
     assert timing.peak_mb >= timing.idle_mb > 10
     assert timing.threads == 1
+
+
+def test_a_timed_process_does_not_count_its_parent_s_memory(opened, tmp_path):
+    file = grey_generator(tmp_path / "tiny.onnx")
+    (candidate,) = find_candidates([str(file)], opened)
+    ballast = np.ones((600, 2**20), np.uint8)  # 600 MiB, held while the other process runs
+    timing = time_candidate(candidate, opened, 1)
+    assert timing is not None
+    assert timing.peak_mb < ballast.nbytes / 2**20
+    with pytest.raises(InputError, match="threads must be at least 1"):
+        time_candidate(candidate, opened, 0)
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cases": -1}])

@@ -162,6 +162,7 @@ def test_a_page_is_whole_and_asks_nobody_for_anything(tmp_path):
         assert section in page.ids
     for section in ("papers", "detection", "time"):  # nothing of the kind was measured
         assert section not in page.ids
+    assert set(re.findall(r"getElementById\(\"([^\"]+)\"\)", SCRIPT)) <= set(page.ids)
     assert evaluation.protocol_id in page.text_of["first"]
     for text in ("made up: theirs", "0000000000000001", "pictures: none", "NumPy"):
         assert text in page.text
@@ -301,18 +302,18 @@ def test_the_best_and_those_not_worse_are_marked(tmp_path):
     values = {"good": 30 + spread, "near": 29.9 + spread + turns, "bad": 20 + spread}
     evaluation = make_evaluation({name: {"psnr": found} for name, found in values.items()}, pairs)
     page = show(evaluation, [make_case(evaluation, maps=False)], tmp_path)
-    lines = re.findall(r"<tr><th scope=\"row\">(\w+)</th>(.*?)</tr>", page.source)
-    found = dict(lines[3:6])  # after the table of the models
+    line = re.compile(r"<tr><th scope=\"row\">(\w+)</th>(.*?)</tr>")
+    found = dict(line.findall(page.source.partition('id="first"')[2])[:3])
     assert list(found) == ["good", "near", "bad"]
     assert found["good"].startswith('<td class="best">')
     assert "≈" in found["near"]
     assert "≈" not in found["bad"]
     assert "best" not in (found["near"] + found["bad"]).replace("worse than the best", "")
     # Model against model: rows against columns.
-    matrix = page.text_of["matrix-psnr"]
-    assert "+10.00" in matrix
-    assert "−10.00" in matrix
-    assert "p < 0.001" in matrix
+    against = dict(line.findall(page.source.partition('id="matrix-psnr"')[2])[:3])
+    assert against["good"].rpartition("<td")[2].startswith(' class="better"><b>+10.00</b>')  # than the last, bad
+    assert against["bad"].startswith('<td class="worse"><b>−10.00</b>')  # than the first, good
+    assert "p < 0.001" in page.text_of["matrix-psnr"]
     assert len(page.all("td", class_="better")) == len(page.all("td", class_="worse")) == 2
 
 
@@ -349,6 +350,8 @@ def test_what_stands_below_pictures_and_what_the_script_sorts_by(tmp_path):
     assert f"{100 * case.hole_share:.1f} %" in text
     assert case.bin_name in text
     assert text.count("(best)") == 3
+    assert f"PSNR {max(picture.values['psnr'] for picture in case.pictures):.2f} dB (best)" in text
+    assert f"features {min(picture.values['features'] for picture in case.pictures):.1f} (best)" in text
     found = {
         (one["data-measure"], one["data-model"]): one["data-value"] for one in page.all("span") if "data-value" in one
     }

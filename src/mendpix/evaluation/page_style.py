@@ -50,7 +50,8 @@ summary h3, summary h4 { display: inline; margin: 0; font-size: 1rem; }
 .choice { border: 0; padding: 0; margin: .6rem 0; display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
 .choice legend { padding: 0; color: var(--faint); font-size: .9rem; }
 .controls { border: 1px solid var(--rule); border-radius: .4rem; padding: .3rem .9rem; margin: 1rem 0; }
-.controls fieldset { min-width: 0; border: 0; padding: 0; margin: .5rem 0; display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
+.controls fieldset { display: flex; flex-wrap: wrap; gap: .3rem 1rem; min-width: 0; margin: .5rem 0; padding: 0;
+  border: 0; }
 .controls label { min-width: 0; max-width: 100%; }
 .controls legend { padding: 0; font-weight: 600; float: left; margin-right: .2rem; }
 .controls select { font: inherit; max-width: 100%; color: var(--ink); background: var(--paper);

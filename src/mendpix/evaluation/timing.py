@@ -39,9 +39,9 @@ def time_candidate(candidate: Candidate, opened: OpenProtocol, threads: int | No
     """
     if candidate.model is None:
         return None
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, or None for one per core; got {threads}.")
     count = threads or os.cpu_count() or 1
-    if count < 1:
-        raise InputError(f"threads must be at least 1; got {threads}.")
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_time, args=(candidate, opened, count, theirs))
@@ -104,6 +104,12 @@ def _time(candidate: Candidate, opened: OpenProtocol, threads: int, answer: Conn
 
 def _peak_mb() -> float:
     """Return the most memory that this process has held, MiB; NaN where the system does not tell."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    except OSError:
+        pass
     try:
         import resource
     except ImportError:
