@@ -11,26 +11,25 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-import quality_protocol
 from mendpix import masks
 from mendpix.composite import composite
 from mendpix.engines import classical
 from mendpix.engines.interface import Engine
 from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
-from mendpix.errors import DataError, MendpixError, ShapeError
+from mendpix.errors import DataError, MendpixError
+from mendpix.evaluation.measures import quantise
 from mendpix.images import read_picture
+from mendpix.metrics.detection import roc_auc
 from mendpix.metrics.edges import edge_ratio
 from mendpix.metrics.l1 import l1
-from mendpix.metrics.pair import check_pair
 from mendpix.metrics.psnr import psnr
-from mendpix.metrics.ssim import ssim
-from mendpix.types import Image, Map, Mask
+from mendpix.metrics.ssim import UNIFORM_PX, ssim
+from mendpix.types import Image, Mask
 
 SIZE_PX = 256
 """Height and width of every picture and mask; others are refused, never resized."""
@@ -38,7 +37,7 @@ SIZE_PX = 256
 NAVIER_STOKES = "navier-stokes"
 """The classical fill that is measured for context, by its name instead of a file."""
 
-WINDOW_PX = 51
+WINDOW_PX = UNIFORM_PX["uniform-51"]
 """Side of the uniform window of the second SSIM."""
 
 METRICS = ("l1", "psnr", "ssim51", "ssim11", "features", "edges", "edges_truth", "auc")
@@ -47,8 +46,6 @@ METRICS = ("l1", "psnr", "ssim51", "ssim11", "features", "edges", "edges_truth",
 DETECTOR_EVERY = 4
 """The detector rates the pair of every fourth mask only: it takes long, and its score is for context."""
 
-_C1, _C2 = 0.01**2, 0.03**2  # constants of SSIM for a data range of 1
-
 _opener: Callable[[], "Measurer"] | None = None  # set when a worker process starts
 _opened: list["Measurer"] = []  # what it made, at the worker's first picture
 _lock = threading.Lock()
@@ -56,11 +53,25 @@ _threads_before: list[tuple[int, int]] = []  # OpenCV's and torch's, one entry p
 
 
 @dataclass(frozen=True)
-class Pair(quality_protocol.Pair):
-    """One picture with one mask, and the mask's number."""
+class Pair:
+    """One picture with one mask."""
 
+    picture: Path
+    mask: Path
+    bin: int
+    """Upper end of the bin's hole ratio, percent."""
     number: int
     """Place of the mask in the list of all masks, from 0."""
+
+    @property
+    def key(self) -> str:
+        """Name that is the same wherever the files lie."""
+        return f"{self.picture_name}+{self.mask.stem}"
+
+    @property
+    def picture_name(self) -> str:
+        """The picture's part of the name."""
+        return f"{self.picture.parent.name}/{self.picture.stem}"
 
     @property
     def rated(self) -> bool:
@@ -96,17 +107,17 @@ class Measurer:
             hole = _read_hole(pair.mask)
             known = np.where(hole[..., None] > 0, np.float32(0), picture)  # no model ever sees what it must find
             prediction = self.engine.fill(known, hole)
-            saved = as_saved(composite(picture, np.clip(prediction, 0, 1), hole))
+            saved = quantise(composite(picture, np.clip(prediction, 0, 1), hole), "round")
             metrics = {
                 "l1": l1(saved, picture),
                 "psnr": psnr(saved, picture),
-                "ssim51": ssim_uniform(saved, picture),
+                "ssim51": ssim(saved, picture, window="uniform-51"),
                 "ssim11": ssim(saved, picture),
                 "edges": 100 * edge_ratio(saved, sigma=1.0),
                 "edges_truth": truth_edges,
             }
             if self.detector is not None and pair.rated:
-                metrics["auc"] = hole_auc(self.detector.detect(prediction), hole)
+                metrics["auc"] = roc_auc(self.detector.detect(prediction), hole)
             filled.append(saved)
             results.append((pair, metrics))
         for (_, metrics), distance in zip(results, self._distances(filled, picture), strict=True):
@@ -126,57 +137,6 @@ class Measurer:
             ours = {name: activation[1:] for name, activation in activations.items()}
             theirs = {name: activation[:1] for name, activation in activations.items()}
             return cast("list[float]", activation_distance(ours, theirs).tolist())
-
-
-def as_saved(image: Image) -> Image:
-    """Round a picture in [0, 1] to the nearest of 256 levels, as writing and reading a file does."""
-    return np.rint(image * np.float32(255)).astype(np.uint8).astype(np.float32) / np.float32(255)
-
-
-def ssim_uniform(prediction: Image, target: Image) -> float:
-    """Compute the structural similarity index with a uniform window, as the paper's published program does.
-
-    Equals scikit-image's `structural_similarity` with ``win_size=51``, ``channel_axis=2``, ``data_range=1`` in double
-    precision, in less than half the time.
-
-    Args:
-        prediction: RGB in [0, 1], shape (H, W, 3), at least 51 × 51.
-        target: The same shape and range.
-
-    Raises:
-        ShapeError: If the pictures are not two float arrays of one shape (H, W, 3), or are smaller than the window.
-    """
-    check_pair(prediction, target)
-    if min(prediction.shape[:2]) < WINDOW_PX:
-        raise ShapeError(
-            f"prediction and target must be at least {WINDOW_PX} × {WINDOW_PX}, the window; got {prediction.shape}. "
-            "Measure a smaller picture by psnr or l1."
-        )
-    x, y = prediction.astype(np.float64), target.astype(np.float64)
-    mean_x, mean_y = _window_mean(x), _window_mean(y)
-    sample = WINDOW_PX**2 / (WINDOW_PX**2 - 1)
-    variances = sample * (_window_mean(x * x + y * y) - mean_x * mean_x - mean_y * mean_y)
-    covariance = sample * (_window_mean(x * y) - mean_x * mean_y)
-    index = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    index /= (mean_x * mean_x + mean_y * mean_y + _C1) * (variances + _C2)
-    return float(index.mean())
-
-
-def hole_auc(probability: Map, hole: Mask) -> float:
-    """Compute the chance that a pixel of the hole is rated above a known one; a tie counts half.
-
-    This is the area under the ROC curve: 0.5 = blind, 1 = the hole is found without fail.
-
-    Args:
-        probability: Any finite rating, shape (H, W).
-        hole: 1 = hole, 0 = known, same shape; both must occur.
-    """
-    _, place, counts = np.unique(probability, return_inverse=True, return_counts=True)
-    rank = np.cumsum(counts) - (counts - 1) / 2  # mean of the ranks, from 1, that equal ratings share
-    inside = hole.ravel() > 0
-    count = int(inside.sum())
-    others = inside.size - count
-    return float((rank[place.ravel()[inside]].sum() - count * (count + 1) / 2) / (count * others))
 
 
 def run(
@@ -259,7 +219,7 @@ def _read_truth(path: Path) -> Image:
     picture = read_picture(path).rgb
     if picture.shape[:2] != (SIZE_PX, SIZE_PX):
         raise DataError(f"pictures must be {SIZE_PX} × {SIZE_PX}; {path} is {picture.shape[:2]}. Crop it.")
-    return as_saved(picture)
+    return quantise(picture, "round")
 
 
 def _read_hole(path: Path) -> Mask:
@@ -267,10 +227,3 @@ def _read_hole(path: Path) -> Mask:
         return masks.read_mask(path, (SIZE_PX, SIZE_PX))
     except MendpixError as error:
         raise DataError(f"the mask {path} cannot be used: {error}") from error
-
-
-def _window_mean(channels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average within the window, at its positions inside the picture only."""
-    mean = cast(Any, cv2.boxFilter(channels, cv2.CV_64F, (WINDOW_PX, WINDOW_PX), borderType=cv2.BORDER_REFLECT))
-    edge = WINDOW_PX // 2
-    return mean[edge : mean.shape[0] - edge, edge : mean.shape[1] - edge]

@@ -22,11 +22,14 @@ from typing import Any
 
 import cv2
 
-import quality_protocol
 from mendpix import fills
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import DataError, MendpixError, ModelError, OutputError
+from mendpix.evaluation.pairing import HASH_DIGITS
 from paper_measurer import DETECTOR_EVERY, METRICS, NAVIER_STOKES, SIZE_PX, WINDOW_PX, Pair, run
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+"""Where pictures, masks and backbone lie unless the command says otherwise."""
 
 BINS = (10, 20, 30, 40, 50, 60)
 """Upper ends of the bins' hole ratios, percent."""
@@ -96,9 +99,9 @@ def make_protocol(set_name: str, shared: Path) -> Protocol:
             "Give the folder that holds weights/ and validation/."
         )
     pairs = tuple(Pair(pictures[x % len(pictures)], mask, _bin_of(mask), x) for x, mask in enumerate(mask_paths))
-    files_hash = quality_protocol.content_hash([*pictures, *mask_paths, backbone])
+    files_hash = _content_hash([*pictures, *mask_paths, backbone])
     digest = hashlib.sha256("\n".join((set_name, SETTINGS, files_hash, *(pair.key for pair in pairs))).encode())
-    return Protocol(set_name, pairs, backbone, digest.hexdigest()[:16], len(pictures), len(mask_paths))
+    return Protocol(set_name, pairs, backbone, digest.hexdigest()[:HASH_DIGITS], len(pictures), len(mask_paths))
 
 
 def measure(
@@ -152,7 +155,7 @@ def measure(
     for results in run(list(by_picture.values()), workers, model, detector, protocol.backbone):
         with _writing(rows_file), rows_file.open("a", encoding="utf-8") as file:
             for pair, metrics in results:
-                row = {"mark": mark, "protocol": protocol.identity, "pair": pair.key, "picture": _picture_name(pair)}
+                row = {"mark": mark, "protocol": protocol.identity, "pair": pair.key, "picture": pair.picture_name}
                 file.write(json.dumps({**row, "bin": pair.bin, "metrics": metrics}) + "\n")
         measured += len(results)
         if time.monotonic() - told > SAY_EVERY_S:
@@ -190,6 +193,14 @@ def read_rows(rows_file: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _content_hash(paths: Iterable[Path]) -> str:
+    """Hash names and contents of files in their order, as `mendpix.evaluation` hashes pictures."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:HASH_DIGITS]
+
+
 def _mark(model: Path | str, detector: Path | None) -> str:
     """Return a hash that changes with the content of the model and of its detector."""
     if model == NAVIER_STOKES:
@@ -198,7 +209,7 @@ def _mark(model: Path | str, detector: Path | None) -> str:
         contents = [_content(Path(model))]
     if detector is not None:
         contents.append(_content(detector))
-    return "-".join(hashlib.sha256(content).hexdigest()[:16] for content in contents)
+    return "-".join(hashlib.sha256(content).hexdigest()[:HASH_DIGITS] for content in contents)
 
 
 def _content(path: Path) -> bytes:
@@ -241,10 +252,6 @@ def _writing(rows_file: Path) -> Generator[None]:
         raise OutputError(f"rows cannot be written to {rows_file}: {error.strerror}. Choose another place.") from error
 
 
-def _picture_name(pair: Pair) -> str:
-    return pair.key.partition("+")[0]
-
-
 def _spread(pairs: Sequence[Pair], limit: int) -> Sequence[Pair]:
     count = min(limit, len(pairs))
     return [pairs[number * len(pairs) // count] for number in range(count)]
@@ -275,9 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure one model on the fixed pairs of paper.py.")
     parser.add_argument("model", help=f"ONNX file made by mendpix export, or {NAVIER_STOKES}")
     parser.add_argument("--set", choices=list(SETS), default="scenes")
-    parser.add_argument(
-        "--shared", type=Path, default=quality_protocol.SHARED, metavar="DIR", help="holds validation/ and weights/"
-    )
+    parser.add_argument("--shared", type=Path, default=SHARED, metavar="DIR", help="holds validation/ and weights/")
     parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="JSON Lines file for the results")
     parser.add_argument("--detector", type=Path, help="ONNX file of the detector that was trained with the model")
     parser.add_argument("--workers", type=int, default=1, help="processes, each with one thread")

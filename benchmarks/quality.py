@@ -1,231 +1,299 @@
-"""Fill the validation pictures with every model and print how near each comes to the truth, bin by bin.
+"""Measure the shipped model beside the classical fills and every trained variant: what docs/quality/ is made of.
 
-Run from the root of the checkout::
+    python benchmarks/quality.py --shared ../shared
 
-    python benchmarks/quality.py --json quality.json
+Three evaluations under the protocols of `protocols/`, as `mendpix evaluate` makes them: `scenes` (all photos), `slow`
+(a part of them, with the fills that take seconds) and `faces`. Their reports, with pictures, go to `runs/quality/`,
+which git ignores; tables and plots, without pictures, go to `docs/quality/`. What was measured is kept: a run that was
+stopped goes on where it was, and one that finds everything measured writes the same files to the last byte.
 
-The protocol (which pictures, which masks, what is measured) is in `quality_protocol.py` and is printed with its hashes.
-Finished pictures are kept in ``--rows``, so a run that was stopped goes on where it was.
+`--shared` holds `validation/` (bsds, coco, kodak, faces, masks). Variants are the models that `benchmarks/paper.py`
+left in `runs/paper/`; where there are none, they are left out.
 """
 
 import argparse
-import json
-import multiprocessing
 import os
-import platform
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
+from mendpix.atomic_files import atomic_write
+from mendpix.errors import MendpixError
+from mendpix.evaluation.evaluate import CASES, Report, evaluate
+from mendpix.evaluation.markdown import escaped, markdown
+from mendpix.evaluation.measures import MEASURES
+from mendpix.evaluation.number_format import interval, number
+from mendpix.evaluation.pairing import open_protocol
+from mendpix.evaluation.plots import PLOTS, headlines
+from mendpix.evaluation.protocol import load_protocol
+from mendpix.evaluation.statistics import LEVEL, Difference, Summary
 
-import mendpix
-import quality_protocol as protocol_file
-from mendpix.metrics.l1 import l1
-from mendpix.metrics.psnr import psnr
-from mendpix.metrics.ssim import ssim
-from quality_protocol import Pair, Protocol
-from quality_report import METRICS, Rows, means_by_bin, report
+ROOT = Path(__file__).resolve().parents[1]
+PROTOCOLS = ROOT / "protocols"
 
-MODELS = ("scenes", "harmonic", "telea", "navier-stokes", "shiftmap", "biharmonic")
-Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Takes a picture (H, W, 3), uint8, and a hole (H, W); returns the composite, uint8."""
+OURS = "scenes"
+QUICK = ("harmonic", "telea", "navier-stokes")
+SLOW = ("shiftmap", "biharmonic")
 
+SLOW_PICTURES = 43
+"""Pictures of `slow`: the shift map takes half a minute for the six holes of one, and 43 × 6 pairs are enough for a
+Fréchet distance."""
 
-def open_model(name: str) -> Fill:
-    """Return the model as a person gets it from the library, without its detector, on one thread."""
-    inpainter = mendpix.Inpainter(model=name, detector=None, threads=1)
-    return lambda picture, hole: np.asarray(inpainter(picture, hole).image)
+SLOW_CASES = 6
+"""Pairs that the report of `slow` shows with their pictures, which are filled anew each time that it is written."""
 
+VARIANT = "{} (small)"
+"""What a variant is called, so that nobody takes it for a model that ships."""
 
-class Measurer:
-    """Fill and measure one picture after the other; opens models and backbone once per process."""
+AIM_DB, FLOOR_DB = 1.0, 0.3
+"""How far the shipped model is to be ahead in PSNR, in the mean of the bins from `FROM_SHARE` on."""
 
-    def __init__(self, backbone: Path | None) -> None:
-        cv2.setNumThreads(1)
-        self.models: dict[str, Fill] = {}
-        self.backbone: Any = None
-        if backbone is not None:
-            import torch
-
-            from mendpix.features import SqueezeNetFeatures
-
-            torch.set_num_threads(1)
-            self.backbone = SqueezeNetFeatures(backbone)
-
-    def measure(self, pair: Pair, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Return the metrics of each model by name."""
-        picture, hole = protocol_file.read_pair(pair)
-        target = np.float32(picture) / np.float32(255)
-        holed = picture * (hole == 0)[..., None].astype(np.uint8)  # no model ever sees what it must find
-        results: dict[str, dict[str, float]] = {}
-        filled: list[np.ndarray] = []
-        for name in names:
-            if name not in self.models:
-                self.models[name] = open_model(name)
-            composite = self.models[name](holed.copy(), hole.copy())
-            if composite.dtype != np.uint8 or not np.array_equal(composite[hole == 0], picture[hole == 0]):
-                raise SystemExit(f"{name} must return 8 bits and leave known pixels alone; at {pair.key} it did not.")
-            prediction = np.float32(composite) / np.float32(255)
-            filled.append(prediction)
-            results[name] = {"psnr": psnr(prediction, target), "ssim": ssim(prediction, target)}
-            results[name]["l1"] = l1(prediction, target)
-        if self.backbone is not None:
-            for name, distance in zip(names, self._distances(filled, target), strict=True):
-                results[name]["features"] = 1000 * distance
-        return results
-
-    def _distances(self, filled: Sequence[np.ndarray], target: np.ndarray) -> list[float]:
-        import torch
-
-        from mendpix.metrics.feature_distance import activation_distance
-
-        batch = torch.from_numpy(np.stack([target, *filled])).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            activations = self.backbone(batch)
-            first = {name: activation[1:] for name, activation in activations.items()}
-            second = {name: activation[:1] for name, activation in activations.items()}
-            return activation_distance(first, second).tolist()
+FROM_SHARE = 0.1
+"""Aim and floor were set for holes from this share of the picture on."""
 
 
-_measurer: Measurer | None = None  # one per worker process
+@dataclass(frozen=True)
+class Part:
+    """One of the evaluations."""
+
+    title: str
+    about: str
+    protocol: str
+    """File in `PROTOCOLS`."""
+    rivals: tuple[str, ...]
+    """Classical fills, whose best is what the shipped model must beat."""
+    variants: str | None = None
+    """Folder of trained models in the folder of runs."""
+    pictures: int | None = None
+    """Use only so many, at equal distances; None = all."""
+    cases: int = CASES
+    """Pairs that the report shows with their pictures."""
+    aimed: bool = True
+    """Whether aim and floor are asked for."""
 
 
-def _start_worker(backbone: Path | None) -> None:
-    global _measurer
-    _measurer = Measurer(backbone)
+PARTS = {
+    "scenes": Part(
+        "Quality on scenes",
+        "All validation photos; the fast classical fills and every variant that was trained on scenes.",
+        "scenes-256.toml",
+        QUICK,
+        variants="scenes",
+    ),
+    "slow": Part(
+        "Quality on scenes, with the slow fills",
+        "A part of the validation photos, for the fills that take seconds each.",
+        "scenes-256.toml",
+        (*QUICK, *SLOW),
+        pictures=SLOW_PICTURES,
+        cases=SLOW_CASES,
+    ),
+    "faces": Part(
+        "Quality on faces",
+        "Generated faces, which `scenes` was not trained on; the variants were.",
+        "faces-256.toml",
+        QUICK,
+        variants="faces",
+        aimed=False,
+    ),
+}
 
 
-def _work(task: tuple[Pair, tuple[str, ...]]) -> tuple[Pair, dict[str, dict[str, float]]]:
-    assert _measurer is not None
-    return task[0], _measurer.measure(*task)
+def measure(name: str, shared: Path, runs: Path, report: Path, workers: int, limit: int | None) -> Report:
+    """Run one evaluation, or what is left of it."""
+    part = PARTS[name]
+    models = [OURS, *part.rivals]
+    if part.variants is not None:
+        found = [path for path in sorted((runs / part.variants).glob("*.onnx")) if not path.stem.endswith("-detector")]
+        models += [f"{VARIANT.format(path.stem)}={path}" for path in found]
+        if not found:
+            print(f"{name}: no variants in {runs / part.variants}; they are left out", flush=True)
+    told = -1
+
+    def tell(share: float, what: str) -> None:
+        nonlocal told
+        if int(10 * share) > told:
+            told = int(10 * share)
+            print(f"{name}: {10 * told} %, {what}", flush=True)
+
+    pictures = min((count for count in (part.pictures, limit) if count is not None), default=None)
+    opened = open_protocol(load_protocol(PROTOCOLS / part.protocol, shared), pictures)
+    return evaluate(
+        opened,
+        models,
+        report / name,
+        workers=workers,
+        cases=part.cases,
+        progress=tell,
+        say=lambda text: print(f"{name}: {text}", flush=True),
+    )
 
 
-def fingerprint(name: str) -> str:
-    """Return a hash that changes with anything the model's result depends on: its file and the code that runs it."""
-    if Path(name).is_file():
-        return protocol_file.content_hash([Path(name)])
-    package = Path(mendpix.__file__).parent
-    parts = [package / part for part in ("fills.py", "composite.py", "images.py", "masks.py")]
-    for room in ("engines", "inference", "weights"):
-        parts.extend(sorted((package / room).glob("*.py")))
-    parts.extend(sorted((package / "weights").glob(f"{name}*.onnx")))
-    return protocol_file.content_hash(path for path in parts if path.is_file())
+def write_docs(name: str, report: Report, docs: Path) -> Path:
+    """Write page, table and plots of one evaluation into the folder of the documents, and return the page."""
+    plots = docs / "plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    for old in plots.glob(f"{name}-*.svg"):
+        old.unlink()
+    for measure in judged(report.summary):
+        for kind in ("", "-differences"):
+            copy(report.folder / PLOTS / f"{measure}{kind}.svg", plots / f"{name}-{measure}{kind}.svg")
+    copy(report.folder / "tables.csv", docs / f"{name}.csv")
+    page = docs / f"{name}.md"
+    with atomic_write(page) as temporary:
+        temporary.write_text(write_page(name, report.summary), encoding="utf-8")
+    return page
 
 
-def read_rows(path: Path | None, marks: dict[str, str]) -> Rows:
-    """Return the rows of an earlier run that belong to these models; `marks` tells by name what identifies them."""
-    rows: Rows = {name: {} for name in marks}
-    if path is None or not path.exists():
-        return rows
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # the last line of a run that was killed while writing
-        if marks.get(row["model"]) == row["mark"]:
-            rows[row["model"]][row["pair"]] = {"bin": row["bin"], **row["metrics"]}
-    return rows
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with atomic_write(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
-def close_last_line(path: Path) -> None:
-    """End the last line of the file of rows, which a run that was killed may have left unfinished."""
-    if path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-        with path.open("ab") as file:
-            file.write(b"\n")
+def write_page(name: str, summary: Summary) -> str:
+    """Write one evaluation as Markdown: verdict, plots, then every table."""
+    part = PARTS[name]
+    about = [part.about]
+    if len(summary.evaluation.models) > 1 + len(part.rivals):
+        about.append(
+            f"{VARIANT.format('…')}: the small networks of [the paper's comparison](../paper/README.md), by the names "
+            "that they have there; none of them ships."
+        )
+    shown = judged(summary)
+    drawn = (
+        f"![{MEASURES[measure].title} by hole share; the numbers are in the table](plots/{name}-{measure}.svg)"
+        for measure in shown
+    )
+    compared = ", ".join(f"[{MEASURES[measure].title}](plots/{name}-{measure}-differences.svg)" for measure in shown)
+    blocks = (
+        f"# {part.title}",
+        f"Written by `python benchmarks/quality.py --only {name}`; do not edit. {' '.join(about)} The means "
+        f"in full are in [{name}.csv]({name}.csv).",
+        "## Verdict",
+        write_verdict(summary, part),
+        "## Plots",
+        *drawn,
+        f"By how much `{OURS}` is better than each, over all pairs: {compared}.",
+        "## Tables",
+        markdown(summary, docs=True).rstrip("\n"),
+    )
+    return "\n\n".join(blocks) + "\n"
 
 
-def tasks_left(protocol: Protocol, limits: dict[str, int], rows: Rows) -> list[tuple[Pair, tuple[str, ...]]]:
-    """Return for each pair the models that have not been measured on it; a model with a limit skips pictures."""
-    pictures = list(dict.fromkeys(pair.picture for pair in protocol.pairs))
-    wanted = {}
-    for name in rows:
-        count = min(limits.get(name, len(pictures)), len(pictures))
-        wanted[name] = {pictures[number * len(pictures) // count] for number in range(count)}
-    tasks = [
-        (pair, tuple(name for name in rows if pair.picture in wanted[name] and pair.key not in rows[name]))
-        for pair in protocol.pairs
-    ]
-    return [task for task in tasks if task[1]]
+def write_verdict(summary: Summary, part: Part) -> str:
+    """Say by how much the shipped model is ahead of the best classical fill of each bin."""
+    bins = summary.evaluation.pairs.bin_names
+    late = [column for column in bins if starts_at(column) >= FROM_SHARE]
+    lines = [f"| {OURS} is better by | {' | '.join(bins)} |", f"| --- |{' ---: |' * len(bins)}"]
+    ends: list[str] = []
+    for name in judged(summary):
+        facts = MEASURES[name]
+        title = f"{facts.title}, {facts.unit}" if facts.unit else facts.title
+        nearest = {column: find_nearest(summary, part.rivals, name, column) for column in bins}
+        cells = (write_cell(rival, found, facts.digits) for rival, found in nearest.values())
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+        end = f"- {facts.title}: **{place({column: nearest[column][1] for column in late})}**"
+        if name == "psnr" and part.aimed and late:
+            end += f"; {judge(sum(nearest[column][1].estimate.mean for column in late) / len(late))}"
+        ends.append(f"{end}.")
+    caption = (
+        f"Protocol `{summary.evaluation.protocol_id}`: `{OURS}` against the best classical fill of each bin, of "
+        f"{', '.join(part.rivals)}. Mean of the differences of the pairs, its {LEVEL} % interval, the fill's name; "
+        "positive = better; **bold** = significant."
+    )
+    return "\n\n".join((caption, "\n".join(lines), f"In the bins from {FROM_SHARE} on:", "\n".join(ends)))
 
 
-def run(tasks: Sequence[tuple[Pair, tuple[str, ...]]], workers: int, backbone: Path | None) -> Iterator[Any]:
-    """Measure the tasks in this process, or in several; results come in the order they are ready."""
-    if workers <= 1:
-        _start_worker(backbone)
-        yield from map(_work, tasks)
-        return
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # read by the workers when they load NumPy
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start_worker, (backbone,)) as pool:
-        yield from pool.imap_unordered(_work, tasks)
+def judged(summary: Summary) -> list[str]:
+    """Return the measures that the verdict is about: headlines with a better side, without those of the detector."""
+    shown = ((name, MEASURES[name]) for name in headlines(summary.evaluation))
+    return [name for name, facts in shown if facts.sign and facts.needs != "detector"]
+
+
+def place(found: Mapping[str, Difference]) -> str:
+    """Say in which bins the shipped model is ahead."""
+    behind = [column for column, each in found.items() if not each.estimate.mean > 0]
+    if behind:
+        return f"behind in {', '.join(behind)}"
+    unsure = [column for column, each in found.items() if not each.significant]
+    if len(unsure) == len(found):
+        return "ahead in every bin, significantly in none"
+    return "ahead in every bin" + (f", not significantly in {', '.join(unsure)}" if unsure else "")
+
+
+def find_nearest(summary: Summary, rivals: Sequence[str], measure: str, column: str) -> tuple[str, Difference]:
+    """Return the classical fill that comes nearest to the shipped model in a bin, and what it is behind by."""
+    found = {rival: summary.difference(OURS, rival, measure, column) for rival in rivals}
+    return min(found.items(), key=lambda one: one[1].estimate.mean)
+
+
+def write_cell(rival: str, found: Difference, digits: int) -> str:
+    """Write a difference and below it, small, its interval and whom it is to."""
+    mean = number(found.estimate.mean, digits, plus=True)
+    text = f"**{mean}**" if found.significant else mean
+    return f"{text}<br><sub>{interval(found.estimate, digits, plus=True)}<br>{escaped(rival)}</sub>"
+
+
+def judge(mean_db: float) -> str:
+    """Say whether aim and floor are met."""
+    word = "aim met" if mean_db >= AIM_DB else "floor met, aim missed" if mean_db >= FLOOR_DB else "floor missed"
+    return (
+        f"mean of these bins {number(mean_db, 2, plus=True)} dB (aim {number(AIM_DB, 1, plus=True)}, floor "
+        f"{number(FLOOR_DB, 1, plus=True)}): **{word}**"
+    )
+
+
+def starts_at(column: str) -> float:
+    """Read a bin's lower end from its name."""
+    return float(column.partition("–")[0])
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--pictures", nargs="+", type=Path, default=list(protocol_file.DEFAULT_PICTURES), metavar="DIR")
-    add("--masks", type=Path, default=protocol_file.DEFAULT_MASKS, metavar="DIR")
-    add("--models", nargs="+", default=list(MODELS), help="names, or ONNX files made by mendpix export")
-    add("--limit", type=int, help="measure only this many pictures, at equal distances in the list")
-    add("--limits", nargs="+", type=_limit, default=[], metavar="MODEL=N", help="the same for slow models by name")
-    add("--backbone", type=Path, default=protocol_file.DEFAULT_BACKBONE, help="SqueezeNet v1.0, .npz")
-    add("--rows", type=Path, help="JSON Lines file that keeps each result; a second run goes on from it")
-    add("--json", type=Path, help="write protocol and means here")
-    add("--workers", type=int, default=2, help="processes, each with one thread")
-    return parser.parse_args(arguments)
+    add("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="holds validation/")
+    add("--runs", type=Path, default=ROOT / "runs" / "paper", metavar="DIR", help="holds the variants")
+    add(
+        "--only",
+        choices=[*PARTS, "tables"],
+        help="one of the evaluations; tables = all that were finished before, to write their files again",
+    )
+    add("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes, one thread each")
+    add("--report", type=Path, metavar="DIR", help="where the reports go  [default: runs/quality]")
+    add("--docs", type=Path, metavar="DIR", help="where tables and plots go  [default: docs/quality]")
+    add("--limit", type=int, metavar="N", help=argparse.SUPPRESS)  # pictures, to try it; reports and docs go elsewhere
+    given = parser.parse_args(arguments)
+    place = ROOT / "runs" / ("quality" if given.limit is None else f"quality-limit-{given.limit}")
+    given.report = given.report or place
+    given.docs = given.docs or (ROOT / "docs" / "quality" if given.limit is None else place / "docs")
+    return given
 
 
-def _limit(text: str) -> tuple[str, int]:
-    name, _, count = text.partition("=")
-    return name, int(count)
-
-
-def main() -> None:
-    """Measure what is missing, then print the tables."""
-    options = parse()
-    protocol = protocol_file.make_protocol(options.pictures, options.masks, options.limit)
-    backbone = options.backbone if options.backbone.is_file() else None
-    if backbone is None:
-        print(f"no feature distance: {options.backbone} does not exist", file=sys.stderr)
-    backbone_hash = protocol_file.content_hash([backbone]) if backbone else "none"
-    base = f"{protocol.pictures_hash}-{protocol.masks_hash}-{backbone_hash}"
-    marks = {name: f"{base}-{fingerprint(name)}" for name in options.models}
-    rows = read_rows(options.rows, marks)
-    if options.rows:
-        close_last_line(options.rows)
-    limits = dict(options.limits)
-    if not limits.keys() <= rows.keys():
-        raise SystemExit(f"--limits must name models among {', '.join(rows)}; got {', '.join(limits)}.")
-    tasks = tasks_left(protocol, limits, rows)
-
-    start = time.monotonic()
-    for done, (pair, results) in enumerate(run(tasks, options.workers, backbone), 1):
-        for name, metrics in results.items():
-            rows[name][pair.key] = {"bin": pair.bin, **metrics}
-            if options.rows:
-                row = {"model": name, "mark": marks[name], "pair": pair.key, "bin": pair.bin, "metrics": metrics}
-                with options.rows.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
-        left = (time.monotonic() - start) / done * (len(tasks) - done)
-        print(f"\r{done} of {len(tasks)} pairs, {left / 60:.1f} min left ", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-
-    keys = {pair.key for pair in protocol.pairs}
-    rows = {name: {key: row for key, row in kept.items() if key in keys} for name, kept in rows.items()}
-    versions = f"versions: Python {platform.python_version()}, NumPy {np.__version__}, OpenCV {cv2.__version__}"
-    print(protocol.describe(), f"backbone: sha256 {backbone_hash}", versions, report(rows, protocol.bins), sep="\n")
-    if options.json:
-        facts = {key: value for key, value in asdict(protocol).items() if key != "pairs"}
-        means = {name: means_by_bin(kept) for name, kept in rows.items()}
-        text = json.dumps({"protocol": facts, "marks": marks, "metrics": list(METRICS), "means": means}, indent=1)
-        options.json.write_text(text + "\n", "utf-8")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the evaluations that are asked for, and print their verdicts."""
+    given = parse(arguments)
+    if not (given.shared / "validation").is_dir():
+        raise SystemExit(
+            f"--shared must be a folder with validation/, which holds the pictures and masks; {given.shared} is none. "
+            "Give the folder that holds them."
+        )
+    names = [given.only] if given.only in PARTS else list(PARTS)
+    if given.only == "tables":
+        names = [name for name in names if (given.report / name / "report.json").exists()]
+        if not names:
+            raise SystemExit(
+                f"{given.report} must hold a finished report; it holds none. Measure first, without --only."
+            )
+    try:
+        for name in names:
+            report = measure(name, given.shared, given.runs, given.report, given.workers, given.limit)
+            page = write_docs(name, report, given.docs)
+            print(f"\n{write_verdict(report.summary, PARTS[name])}\n\n{report.page}\n{page}", flush=True)
+    except MendpixError as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

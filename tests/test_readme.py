@@ -29,7 +29,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
-    """A working folder with what the documents assume: three folders of ours, a picture filled before, written pairs."""
+    """A working folder with what the documents assume: folders of ours, a picture filled before, written pairs."""
     for name in ("examples", "protocols", "recipes"):
         shutil.copytree(ROOT / name, tmp_path / name)
     write_pairs(open_protocol(load_protocol(tmp_path / "protocols" / "example.toml")), tmp_path / "pairs")

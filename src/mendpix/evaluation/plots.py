@@ -298,6 +298,9 @@ def _field(axis: _Axis, columns: Sequence[str]) -> Iterator[str]:
     if bins < len(columns):
         x = (_slot(bins - 1, len(columns)) + _slot(bins, len(columns))) / 2
         yield svg.stroke(x, TOP_PX, x, bottom + 8, kind="mp-axis")
+    for left in range(bins - 1):  # many models fill a column: it must be plain where one ends
+        x = (_slot(left, len(columns)) + _slot(left + 1, len(columns))) / 2
+        yield svg.stroke(x, TOP_PX, x, bottom + 5, kind="mp-rule")
     middle = (_slot(0, len(columns)) + _slot(bins - 1, len(columns))) / 2
     yield svg.words(middle, bottom + 36, "share of the picture that is hole", anchor="middle", kind=_FAINT)
 
