@@ -1,6 +1,6 @@
 """Choose the pairs that a report shows, and make their pictures again.
 
-A fill is the same each time it is made, except OpenCV's shift map, which reads beside its arrays now and then: a case of
+A fill is the same each time it is made, except OpenCV's shift map, which may read beside its arrays: a case of
 it may show another fill than the one whose numbers stand beside it.
 """
 
