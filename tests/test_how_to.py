@@ -1,5 +1,6 @@
-"""The how-tos of the applications: their commands run, their pictures are there, the proposed scratch masks hold."""
+"""The how-tos: their commands run, their pictures are there, proposed scratch masks hold, printed numbers are so."""
 
+import json
 import re
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mendpix.cli.app import main
+from mendpix.evaluation.measures import MEASURES, Views
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]  # programs beside the package, not part of it
@@ -291,3 +293,53 @@ def test_pictures_are_made_and_kept_small(tmp_path, capsys, monkeypatch):
 def test_a_command_that_fails_stops_with_its_sentence(tmp_path):
     with pytest.raises(SystemExit, match=r"none\.png"):
         applications.run("mendpix inpaint none.png none.png -o out.png", tmp_path)
+
+
+def test_what_the_how_to_of_evaluations_says_works_and_results_of_opencv_are_those_of_telea(tmp_path, monkeypatch):
+    """Its commands and its Python between them, in order, under a protocol with little to do."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    protocol = (ROOT / "protocols" / "example.toml").read_text("utf-8")
+    protocol = re.sub(r"^size_px = .*$", "size_px = [64, 96]", protocol, flags=re.MULTILINE)
+    protocol = re.sub(r"^metrics = .*$", 'metrics = ["psnr", "ssim-gaussian-11", "l1"]', protocol, flags=re.MULTILINE)
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols" / "example.toml").write_text(protocol, encoding="utf-8")
+    (tmp_path / "protocol.toml").write_text(protocol.replace("../examples", "examples"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "how-to" / "evaluate.md").read_text("utf-8")
+    steps = re.findall(r"^    (mendpix [^\n]*)$|^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [bool(command) for command, _ in steps] == [True, True, False, True, False]
+    printed = []
+    for command, block in steps:
+        if command:
+            result = CliRunner().invoke(main, [*shlex.split(command)[1:], "--json", "--quiet"])
+            assert result.exit_code == 0, f"{command}\n{result.output}"
+            printed.append(json.loads(result.stdout))
+        else:
+            exec(compile(block, "evaluate.md", "exec"), {})
+    first, pairs, both = printed
+    assert set(first["means"]) == {"scenes", "telea"}
+    assert pairs["pairs_dir"] == "pairs"
+    assert both["means"]["opencv"] == both["means"]["telea"]
+    assert both["altered"] == {"opencv": 0, "telea": 0}
+    assert Path(first["page"]).is_file()
+
+
+def test_the_numbers_by_which_the_measures_are_told_apart_are_so():
+    """The table of docs/concepts/metrics.md, from the photo, the mask and the fill that it names."""
+    text = (ROOT / "docs" / "concepts" / "metrics.md").read_text("utf-8").partition("A factor of")[0]
+    table = dict(re.findall(r"`([a-z0-9-]+)` \| ([0-9.]+)", text))
+    assert len(table) == 12
+    with Image.open(ROOT / "examples" / "photo.jpg") as file:
+        photo = np.asarray(file.convert("RGB"))
+    with Image.open(ROOT / "examples" / "mask.png") as file:
+        hole = np.uint8(np.asarray(file.convert("L")) > 127)
+    radius, share = re.findall(r"radius of ([0-9]+) px, ([0-9.]+) % of the picture missing", text.replace("\n", " "))[0]
+    assert f"{100 * hole.mean():.1f}" == share
+    holed = photo * (hole == 0)[..., None]
+    filled = cv2.inpaint(holed[..., ::-1].copy(), hole, int(radius), cv2.INPAINT_TELEA)[..., ::-1]
+    views = Views(np.float32(photo) / np.float32(255), np.float32(filled) / np.float32(255), np.float32(hole))
+    for name, printed in table.items():
+        value = MEASURES[name].compute(views)
+        assert f"{value:.{len(printed.partition('.')[2])}f}" == printed, name
+    values = {name: float(printed) for name, printed in table.items()}
+    assert round(values["l1-hole"] / values["l1"]) == 12  # the factor in the sentence below

@@ -4,6 +4,8 @@ Unknown keys are errors that name the nearest valid key. Knows no dataclass of i
 """
 
 import difflib
+import json
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -12,6 +14,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from mendpix.errors import InputError, MendpixError
 
 Built = TypeVar("Built")
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def build_from_toml(kind: type[Built], values: Mapping[str, Any], *, whole: str, error: type[MendpixError]) -> Built:
@@ -30,7 +34,16 @@ def build_from_toml(kind: type[Built], values: Mapping[str, Any], *, whole: str,
 
 
 def format_as_toml(value: Any) -> str:
-    """Write a dataclass as TOML, every default written out; `build_from_toml` reads it back to an equal one."""
+    """Write a dataclass as TOML, every default written out; `build_from_toml` reads it back to an equal one.
+
+    TOML has no None: a field that is None is left out, and so reads back as its default.
+
+    Args:
+        value: Instance of a dataclass of strings, numbers, tuples, mappings and dataclasses.
+
+    Raises:
+        InputError: If something in it has no place in TOML: another kind of object, or half a character.
+    """
     return "\n".join(_table(value, "")) + "\n"
 
 
@@ -119,30 +132,56 @@ def _expected(hint: Any) -> str:
 
 def _table(value: Any, where: str) -> list[str]:
     """Write a dataclass as TOML lines: plain values first, then sub-tables."""
+    return _entries({one.name: getattr(value, one.name) for one in fields(value)}, where)
+
+
+def _entries(entries: Mapping[str, Any], where: str) -> list[str]:
     plain: list[str] = []
     tables: list[str] = []
-    for one in fields(value):
-        item = getattr(value, one.name)
-        place = f"{where}.{one.name}" if where else one.name
+    for name, item in entries.items():
+        place = f"{where}.{_key(name)}" if where else _key(name)
         if is_dataclass(item):
             tables += ["", f"[{place}]", *_table(item, place)]
-        elif isinstance(item, tuple) and item and is_dataclass(item[0]):
+        elif isinstance(item, tuple) and item and all(map(is_dataclass, item)):
             for part in item:
                 tables += ["", f"[[{place}]]", *_table(part, place)]
+        elif isinstance(item, Mapping) and item and all(map(is_dataclass, item.values())):
+            tables += ["", f"[{place}]", *_entries(item, place)]
         elif item is not None:
-            plain.append(f"{one.name} = {_value(item)}")
+            plain.append(f"{_key(name)} = {_value(item, place)}")
     return plain + tables
 
 
-def _value(item: Any) -> str:
-    """Write one plain value as TOML."""
+def _value(item: Any, place: str) -> str:
+    """Write one plain value as TOML; `place` names it for errors."""
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, str):
-        escaped = item.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return _quoted(item)
+    if isinstance(item, int | float):
+        return repr(int(item) if isinstance(item, int) else float(item))  # NumPy's own print their type
     if isinstance(item, Mapping):
-        return "{ " + ", ".join(f"{key} = {_value(entry)}" for key, entry in item.items()) + " }" if item else "{}"
+        inside = ", ".join(f"{_key(key)} = {_value(entry, f'{place}.{key}')}" for key, entry in item.items())
+        return f"{{ {inside} }}" if inside else "{}"
     if isinstance(item, tuple | list):
-        return "[" + ", ".join(_value(entry) for entry in item) + "]"
-    return repr(item)
+        return "[" + ", ".join(_value(entry, f"{place}[{i}]") for i, entry in enumerate(item)) + "]"
+    raise InputError(
+        f"{place} must be text, a number, true or false, or a list or table of them; got {item!r}, for which TOML has "
+        "no notation. Leave it out, or write it as text."
+    )
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """Write text as a TOML string on one line. JSON escapes the same, but for one control character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"text must be whole characters to be written as TOML; {text!r} holds half of one. Rename the file if it "
+            "is a file's name."
+        ) from error
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,5 +1,6 @@
 """A small validation set: six pictures, masks in three bins, and a protocol for them."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from onnx import helper
 from PIL import Image
 
 from mendpix.engines.interface import Facts
+from mendpix.evaluation.measures import SET_MEASURES
 from mendpix.evaluation.pairing import OpenProtocol, open_protocol
 from mendpix.evaluation.protocol import load_protocol
 from tiny_models import write_model
@@ -33,21 +35,21 @@ metrics = ["l1", "l1-hole", "psnr", "ssim-gaussian-11", "border-mae", "edge-rati
 """
 
 
-def draw_picture(path: Path, seed: int, side: int = SIDE) -> None:
-    """Write slopes with a few blocks and some grain."""
+def draw_picture(path: Path, seed: int, side: int = SIDE, width: int | None = None) -> None:
+    """Write slopes with a few blocks and some grain; square unless `width` says otherwise."""
     rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side]
-    picture = np.stack([columns * 3, rows * 3, 200 - columns * 2], axis=2) + rng.integers(0, 30, (side, side, 1))
-    for _ in range(4):
-        top, left = rng.integers(0, side - 10, 2)
+    rows, columns = np.mgrid[:side, : width or side]
+    picture = np.stack([columns * 3, rows * 3, 200 - columns * 2], axis=2) + rng.integers(0, 30, (*rows.shape, 1))
+    for _ in range(4 if min(rows.shape) > 10 else 0):
+        top, left = rng.integers(0, side - 10), rng.integers(0, rows.shape[1] - 10)
         picture[top : top + 10, left : left + 10] = rng.integers(0, 255, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path)
 
 
-def write_mask(path: Path, share: float, top: int, side: int = SIDE) -> None:
+def draw_mask(path: Path, share: float, top: int, side: int = SIDE, width: int | None = None) -> None:
     """Write a mask whose hole is a band with this share of the picture."""
-    mask = np.zeros((side, side), np.uint8)
+    mask = np.zeros((side, width or side), np.uint8)
     height = round(share * side)
     mask[top : top + height] = 255
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +58,14 @@ def write_mask(path: Path, share: float, top: int, side: int = SIDE) -> None:
 
 @pytest.fixture
 def write_picture() -> Callable[..., None]:
-    """Write a picture to a path: number, and side in px."""
+    """Write a picture to a path: number, height in px, and width if it is another."""
     return draw_picture
+
+
+@pytest.fixture
+def write_mask() -> Callable[..., None]:
+    """Write a mask to a path: share of the hole, where it begins, height in px, and width if it is another."""
+    return draw_mask
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ def place(tmp_path: Path) -> Path:
         draw_picture(tmp_path / "pictures" / f"{number}.png", number)
     for name, share in (("a", 0.05), ("b", 0.25), ("c", 0.55)):
         for number in range(2):
-            write_mask(tmp_path / "masks" / f"{name}{number}.png", share, 8 + 6 * number)
+            draw_mask(tmp_path / "masks" / f"{name}{number}.png", share, 8 + 6 * number)
     (tmp_path / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
     return tmp_path
 
@@ -91,6 +99,18 @@ def change(place: Path) -> Callable[..., OpenProtocol]:
         return open_protocol(load_protocol(place / "changed.toml"))
 
     return open_changed
+
+
+@pytest.fixture
+def least(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let measures of sets need fewer pairs: `least(fid=5)`."""
+
+    def lower(**pairs: int) -> None:
+        for name, count in pairs.items():
+            key = name.replace("_", "-")
+            monkeypatch.setitem(SET_MEASURES, key, dataclasses.replace(SET_MEASURES[key], least_pairs=count))
+
+    return lower
 
 
 @pytest.fixture(scope="session")

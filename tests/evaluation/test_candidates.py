@@ -129,3 +129,46 @@ def test_altered_known_pixels_are_counted():
     answer[7, 7, 2] += 1 / 255
     answer[6] = 0
     assert count_altered(answer, picture, hole) == 9
+
+
+def test_names_of_pictures_do_not_do_where_two_folders_have_the_same(tmp_path, place, change):
+    (place / "pictures" / "b").mkdir()
+    Image.open(place / "pictures" / "0.png").rotate(90).save(place / "pictures" / "b" / "0.png")
+    opened = change(('"every-bin"\nstep = 1', '"in-order"'))
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(opened.read_picture(number)).save(folder / f"{number}.png")
+    with pytest.raises(DataError, match=r"7 are missing: .*some are alike in two folders"):
+        find_candidates([str(folder)], opened)
+
+
+def test_a_result_that_changes_while_it_is_measured_is_noticed(opened, results):
+    (found,) = find_candidates([str(results)], opened)
+    pair = opened.pairs[0]
+    Image.fromarray(opened.read_picture(0)).save(results / f"{pair.key}.png")
+    with pytest.raises(DataError, match="has changed while it was being measured; run again"):
+        found.open("composite")(pair, opened.read_picture(0), None)
+
+
+def test_a_model_that_changes_while_it_is_measured_is_noticed(tmp_path, opened):
+    file = grey_generator(tmp_path / "tiny.onnx")
+    (found,) = find_candidates([str(file)], opened)
+    grey_generator(file, context_px=3)
+    with pytest.raises(ModelError, match="tiny has changed"):
+        found.open("composite")
+
+
+def test_names_win_over_folders_and_labels_are_found_among_several_signs(tmp_path, opened, results, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "telea").mkdir()
+    (found,) = find_candidates(["telea"], opened)
+    assert found.source == "classical method telea of mendpix"
+    results.rename(tmp_path / "rate=0.1")
+    (found,) = find_candidates([f"mine={tmp_path / 'rate=0.1'}"], opened)
+    assert (found.name, found.source) == ("mine", "folder of results rate=0.1")
+    for nothing in ("", "x="):
+        with pytest.raises((InputError, ModelError)):
+            find_candidates([nothing], opened)
+    with pytest.raises(ModelError, match="scenes-detector is a detector"):
+        find_candidates(["scenes-detector"], opened)

@@ -16,7 +16,7 @@ from mendpix.composite import composite
 from mendpix.errors import InputError, ModelError, ShapeError
 from mendpix.evaluation import views as views_module
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, ADAPTORS
-from mendpix.evaluation.measures import GROUPS, MEASURES, SET_MEASURES, Views, expand, quantise
+from mendpix.evaluation.measures import GROUPS, MEASURES, SET_MEASURES, TRUTH_MEASURES, Views, expand, quantise
 from mendpix.metrics.border import border_mae
 from mendpix.metrics.edges import edge_ratio
 from mendpix.metrics.l1 import l1, l1_hole, l1_relative_to_sum, l1_relative_to_target
@@ -140,7 +140,7 @@ def test_what_was_not_opened_is_said(pair):
     bare = Views(*pair)
     with pytest.raises(ModelError, match="needs the backbone SqueezeNet"):
         MEASURES["features"].compute(bare)
-    for name in ("detector-score", "detector-auc", "detector-ap", "detector-iou", "clean-marked"):
+    for name in ("detector-score", "detector-auc", "detector-ap", "detector-iou"):
         with pytest.raises(ModelError, match="the protocol names none"):
             MEASURES[name].compute(bare)
     for name, measure in MEASURES.items():
@@ -232,11 +232,13 @@ def test_detection_measures_by_hand(pair):
         "detector-auc": 1,
         "detector-ap": 1,
         "detector-iou": 1,
-        "clean-marked": pytest.approx(100 * hole.mean()),
     }
+    assert TRUTH_MEASURES["clean-marked"].compute(views) == pytest.approx(100 * hole.mean())
     views = views_of(target, prediction, hole, probability=0.5 * found)
     assert MEASURES["detector-iou"].compute(views) == 0
-    assert MEASURES["clean-marked"].compute(views) == 0
+    assert TRUTH_MEASURES["clean-marked"].compute(views) == 0
+    with pytest.raises(InputError, match="must be known"):
+        expand(["psnr", "clean-marked"])
 
 
 def test_more_damage_is_worse_by_every_measure_that_has_a_better_end():
@@ -340,6 +342,9 @@ def page_of_tables():
         "## Measures of one pair\n",
         "a is the picture that the protocol shows, b the true one.\n",
         *lines(plain),
+        "\n## Measures of the untouched pictures\n",
+        "They come by themselves where the protocol names a detector.\n",
+        *lines(TRUTH_MEASURES),
         "\n## Measures of a set\n",
         *lines(SET_MEASURES),
         "\n## As other programs print them\n",

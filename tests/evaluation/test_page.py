@@ -18,6 +18,7 @@ from PIL import Image
 
 from made_evaluations import draw_evaluation, make_evaluation, make_pairs
 from mendpix.errors import DataError, InputError, OutputError, ShapeError
+from mendpix.evaluation.figure_page import embed
 from mendpix.evaluation.page import Case, CasePicture, write_page
 from mendpix.evaluation.page_cases import MOST_PX
 from mendpix.evaluation.page_parts import Addresses, worded
@@ -317,6 +318,74 @@ def test_the_best_and_those_not_worse_are_marked(tmp_path):
     assert len(page.all("td", class_="better")) == len(page.all("td", class_="worse")) == 2
 
 
+def test_where_nothing_could_be_significant_the_page_says_so_and_marks_nothing(tmp_path):
+    drawn = draw_evaluation(pictures=8)
+    models = tuple(
+        dataclasses.replace(one, values={name: found + 5 * place for name, found in drawn.models[0].values.items()})
+        for place, one in enumerate(drawn.models)
+    )
+    page = show(dataclasses.replace(drawn, models=models), [], tmp_path)
+    check(page)
+    assert "≈" not in page.text
+    for section in ("first", "shares", "matrix-psnr"):
+        assert page.text_of[section].lower().count("too few pictures to test") == 1
+    assert " p " not in page.text_of["matrix-psnr"].replace("better by", "")
+    assert not page.all("td", class_="better")
+    assert "fewer than 9 pictures is not tested" in page.text_of["made"]
+    enough = show(draw_evaluation(pictures=20), [], tmp_path)
+    assert "too few pictures to test" not in enough.text_of["first"] + enough.text_of["shares"]
+
+
+def test_columns_of_few_pictures_are_named(tmp_path):
+    pairs = make_pairs([0] * 12 + [1] * 3, range(15))
+    rng = np.random.default_rng(0)
+    values = {name: {measure: rng.normal(size=15) for measure in ("psnr", "l1")} for name in "ab"}
+    values["a"]["l1"][:9] = values["b"]["l1"][:9] = np.nan
+    page = show(make_evaluation(values, pairs), [], tmp_path)
+    words = " ".join(page.text_of["shares"].split())
+    assert "Too few pictures to test in 0.1–0.2. " in words  # true of both measures
+    assert words.count("Too few pictures to test in 0.0–0.1 and all.") == 1  # of one
+    assert words.count("Too few") == 2
+
+
+def test_a_single_bin_is_printed_once(tmp_path):
+    page = show(draw_evaluation(bins=(0,), measures=("psnr", "gdn-psnr")), [], tmp_path)
+    check(page)
+    heads = re.findall(r"<thead><tr>(.*?)</tr>", page.source)
+    assert not [head for head in heads if ">all<" in head]
+    assert len([head for head in heads if "0.0–0.1" in head]) == 2
+    assert "≈" in page.text_of["first"] or "best" in page.text_of["first"]
+
+
+def test_the_page_says_how_to_measure_what_is_missing(tmp_path):
+    page = show(draw_evaluation(measures=("gdn-psnr",)), [], tmp_path)
+    assert "not measured: name fid in the protocol's metrics and give --weights-dir" in page.text_of["papers"]
+    assert "not measured: name gdn-ssim in the protocol's metrics" in page.text_of["papers"]
+    assert "shares" not in page.ids  # nothing but what the paper prints
+    few = show(draw_evaluation(measures=("gdn-psnr",), pictures=4), [], tmp_path)
+    assert few.text_of["papers"].count("Too few pictures to test.") == 1
+
+
+def test_the_page_says_how_it_was_made(tmp_path):
+    page = show(draw_evaluation(), [], tmp_path)
+    made = page.text_of["made"]
+    assert "of 50 bootstrap resamples (seed 0)" in made
+    assert "over all comparisons of one measure, in all columns: every two models in every column" in made
+    assert "one measure, in all columns" in page.text_of["pairwise"]
+    alone = show(draw_evaluation(("only",)), [], tmp_path)
+    assert "Significance:" not in alone.text_of["made"]
+
+
+def test_pictures_of_the_page_are_compressed_quickly(tmp_path):
+    evaluation = draw_evaluation(("only",), pictures=4)
+    truth = np.clip(np.cumsum(pixels(3, 200, 200).astype(int) - 127, axis=1) // 8 + 128, 0, 255).astype(np.uint8)
+    page = show(evaluation, [make_case(evaluation, size=(200, 200), truth=truth)], tmp_path)
+    shown = next(one["src"] for one in page.all("img") if (one["alt"] or "").endswith("the true picture"))
+    assert shown == embed(truth, 4)
+    assert shown != embed(truth)  # what sheets of figures are written with
+    assert len(shown or "") < 1.15 * len(embed(truth))
+
+
 def test_numbers_that_mean_nothing_are_dashes(tmp_path):
     drawn = draw_evaluation(pictures=4)
     values = [dict(model.values) for model in drawn.models]
@@ -401,8 +470,14 @@ def test_altered_known_pixels_are_said_loudly(tmp_path):
     check(page)
     assert len(page.all("div", class_="warning")) == 1
     told = " ".join(page.text_of["first"].split())
+    assert "2 of 12" in told
     assert "theirs altered known pixels: 1,207 pixels outside the holes, in 2 of 12 pairs; most in pair-001" in told
     assert "1,200 known pixels altered" in page.text_of["case-pair-001"]
+    unknown = (dataclasses.replace(evaluation.models[0], altered=np.full(12, -1)), *evaluation.models[1:])
+    raw = dataclasses.replace(evaluation, models=unknown)
+    page = show(raw, [make_case(raw)], tmp_path)
+    assert not page.all("div", class_="warning")
+    assert "altered" not in page.text_of["case-pair-000"]
 
 
 def test_detection_papers_sets_and_times_have_sections_where_measured(tmp_path):

@@ -1,9 +1,13 @@
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mendpix.errors import DataError, ModelError, ProtocolError
-from mendpix.evaluation.pairing import bin_names, bin_of, fit_hole, fit_picture, open_protocol
+from mendpix.evaluation.fitting import bin_names, bin_of, fit_hole, fit_picture
+from mendpix.evaluation.measures import MEASURES, SET_MEASURES, TRUTH_MEASURES
+from mendpix.evaluation.pairing import DEFINITIONS, open_protocol
 from mendpix.evaluation.protocol import SIX_BINS, Pictures, load_protocol
 
 
@@ -196,3 +200,93 @@ def test_a_broken_picture_is_named(place, opened):
 def test_a_single_mask_may_be_named(place, change):
     opened = change(('["masks"]', '["masks/b0.png"]'))
     assert [pair.key for pair in opened.pairs] == [f"pictures-{number}+b0" for number in range(6)]
+
+
+def test_the_id_does_not_depend_on_names(place, opened, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    for folder in ("pictures", "masks"):
+        (other / f"my {folder}").mkdir()
+        for path in (place / folder).iterdir():
+            (other / f"my {folder}" / f"x{path.name}").write_bytes(path.read_bytes())
+    text = (place / "protocol.toml").read_text()
+    (other / "p.toml").write_text(text.replace('["pictures"]', '["my pictures"]').replace('["masks"]', '["my masks"]'))
+    moved = open_protocol(load_protocol(other / "p.toml"))
+    assert moved.id == opened.id
+    assert moved.pairs[0].key == "my pictures-x0+xa0"
+
+
+def test_same_name_refuses_two_masks_of_one_name(place, change, write_picture):
+    for number in range(6):
+        (place / "masks" / f"{'abc'[number // 2]}{number % 2}.png").rename(place / "masks" / f"{number}.png")
+    (place / "masks" / "y").mkdir()
+    (place / "masks" / "y" / "0.png").write_bytes((place / "masks" / "5.png").read_bytes())
+    with pytest.raises(DataError, match="masks must have different names; 0 occurs twice"):
+        change(('"every-bin"\nstep = 1', '"same-name"'))
+
+
+def test_shares_and_bins_are_those_of_masks_as_they_are_used(place, change):
+    for path in (place / "masks").iterdir():
+        path.unlink()
+    dots = np.zeros((256, 256), np.uint8)
+    dots[::8, ::8] = 255
+    Image.fromarray(dots).save(place / "masks" / "dots.png")
+    keep = ('fit = "exact"\nsize_px = [64, 64]', 'fit = "keep"')
+    cover = ("[masks]", '[masks]\nfit = "cover"')
+    opened = change(keep, cover, ('"every-bin"\nstep = 1', '"in-order"'))
+    assert opened.sizes == ((64, 64),) * 6
+    used = opened.read_hole(opened.pairs[0], (64, 64))
+    assert opened.pairs[0].hole_share == pytest.approx(used.mean())
+    assert used.mean() > 4 * (dots > 0).mean()
+    with pytest.raises(ProtocolError, match="bins do not depend on the picture"):
+        change(keep, cover)
+
+
+def test_a_mask_that_does_not_fit_its_picture_is_told_of_at_once(place, change):
+    keep = ('fit = "exact"\nsize_px = [64, 64]', 'fit = "keep"')
+    assert len(change(keep).pairs) == 18
+    Image.new("RGB", (32, 32)).save(place / "pictures" / "7.png")
+    with pytest.raises(DataError, match="masks must have the size of their picture, 32 × 32"):
+        change(keep)
+
+
+def test_sizes_are_those_of_pictures_turned_upright(place, change):
+    picture = Image.open(place / "pictures" / "0.png").crop((0, 0, 64, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(place / "pictures" / "0.png", exif=exif)
+    keep = ('fit = "exact"\nsize_px = [64, 64]', 'fit = "keep"')
+    opened = change(keep, ("[masks]", '[masks]\nfit = "cover"'), ('"every-bin"\nstep = 1', '"in-order"'))
+    assert opened.sizes[0] == (64, 48)
+    assert opened.read_picture(0).shape == (64, 48, 3)
+
+
+def test_masks_beyond_every_bin_leave_no_pair(change):
+    with pytest.raises(ProtocolError, match="must give at least one pair"):
+        change(("[masks]", "[masks]\nbins = [0.01]"))
+
+
+def test_a_picture_or_mask_that_changes_after_it_was_hashed_is_noticed(place, opened):
+    Image.new("RGB", (64, 64)).save(place / "pictures" / "1.png")
+    with pytest.raises(DataError, match=r"1\.png has changed"):
+        opened.read_picture(1)
+    (place / "masks" / "a0.png").write_bytes((place / "masks" / "b0.png").read_bytes())
+    with pytest.raises(DataError, match=r"mask a0\.png has changed"):
+        opened.read_hole(opened.pairs[0], (64, 64))
+
+
+def test_names_that_are_not_utf_8_are_refused(place, change):
+    name = bytes(place / "pictures") + b"/\xff.png"
+    with open(name, "wb") as file:  # a Path cannot be made of these bytes
+        file.write((place / "pictures" / "0.png").read_bytes())
+    with pytest.raises(DataError, match="file names must be UTF-8"):
+        change()
+
+
+GOLDEN = "d8bcfeeab338dab0"
+
+
+def test_a_definition_that_changes_raises_the_number_of_definitions():
+    """If only words changed, write the new hash here. If what a measure computes changed, raise DEFINITIONS as well."""
+    every = {**MEASURES, **SET_MEASURES, **TRUTH_MEASURES}
+    text = "\n".join(f"{name} {measure.unit} {measure.definition}" for name, measure in sorted(every.items()))
+    assert (DEFINITIONS, hashlib.sha256(text.encode()).hexdigest()[:16]) == (1, GOLDEN)

@@ -213,6 +213,17 @@ def test_differences_to_one_model_are_drawn_hollow_unless_significant():
     assert "difference to base, bin 0.1–0.2" in texts(parse(difference_plot(summary, "base", "psnr", "0.1–0.2")))
 
 
+def test_differences_that_cannot_be_tested_are_not_called_insignificant():
+    for pictures, words in ((20, "hollow: not significant"), (4, "hollow: too few pictures to test")):
+        shown = texts(parse(difference_plot(summary_of(draw_evaluation(pictures=pictures)), "ours", "psnr")))
+        assert sum(text.endswith(words) for text in shown) == 1
+    evaluation = draw_evaluation(bins=(0,))
+    some = np.where(np.arange(20) < 3, evaluation.models[2].values["psnr"], math.nan)
+    models = (*evaluation.models[:2], dataclasses.replace(evaluation.models[2], values={"psnr": some}))
+    shown = texts(parse(difference_plot(summary_of(dataclasses.replace(evaluation, models=models)), "ours", "psnr")))
+    assert any(text.endswith("hollow: not significant, or too few pictures to test") for text in shown)
+
+
 def test_unknown_names_are_refused_in_words():
     summary = summary_of(draw_evaluation())
     with pytest.raises(InputError, match="one of psnr, l1, edge-ratio; got 'beauty'"):

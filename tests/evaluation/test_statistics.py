@@ -168,7 +168,8 @@ def test_one_picture_has_means_but_no_intervals():
         assert math.isfinite(found.mean)
         assert math.isnan(found.low)
         assert math.isnan(found.half_width)
-        assert summary.difference("ours", "theirs", "psnr", column).p == 1
+        assert math.isnan(summary.difference("ours", "theirs", "psnr", column).p)
+        assert summary.difference("ours", "theirs", "psnr", column).too_few
 
 
 def test_a_column_of_few_pictures_is_estimated_from_the_resamples_that_have_one():
@@ -195,6 +196,93 @@ def test_the_correction_is_over_all_models_and_columns_of_a_measure():
     assert summary.flips == count_flips(190 * 4) == 30_400
 
 
+def apart_by(step, *, pictures, bins, names=("ours", "theirs", "third"), measures=("psnr",)):
+    """Models of which each is worse than the one before by the same in every pair."""
+    evaluation = draw_evaluation(names, pictures=pictures, bins=bins, measures=measures)
+    values = evaluation.models[0].values
+    for place, name in enumerate(names):
+        for measure in measures:
+            evaluation = with_values(evaluation, name, measure, values[measure] - step * place)
+    return evaluation
+
+
+def test_where_no_difference_could_be_significant_nothing_is_tested():
+    """Eight pictures allow p = 0.0078, which is never below 0.05 / 12; nine allow 0.0039, which is."""
+    few, enough = (summarise(apart_by(5, pictures=number, bins=(0, 1, 2)), resamples=50) for number in (8, 9))
+    assert (few.comparisons, few.least_pictures) == (12, 9)
+    assert few.least_p == dict.fromkeys(few.evaluation.pairs.columns, 2 / 2**8)
+    for column in few.evaluation.pairs.columns:
+        found = few.difference("ours", "third", "psnr", column)
+        assert (found.estimate.mean, found.significant, found.too_few) == (pytest.approx(10), False, True)
+        assert math.isnan(found.p)
+        assert found.negated().too_few
+        tested = enough.difference("ours", "third", "psnr", column)
+        assert (tested.p, tested.significant, tested.too_few) == (2 / 2**9, True, False)
+
+
+@pytest.mark.parametrize("pictures", [1, 3, 5])
+def test_very_few_pictures_are_never_tested(pictures):
+    summary = summarise(apart_by(5, pictures=pictures, bins=(0,), names=("ours", "theirs")), resamples=50)
+    assert summary.least_pictures == 6
+    assert summary.difference("ours", "theirs", "psnr").too_few
+
+
+def test_a_bin_of_few_pictures_is_left_out_of_the_correction():
+    """Of three columns one cannot be tested: the larger p of the two others must be below 0.05, not below 0.05 / 2."""
+    pairs = make_pairs([0] * 12 + [1] * 3, range(15))
+    differences = np.array([1.0] * 10 + [-1] * 2 + [3] * 3)
+    values = {"a": {"psnr": differences}, "b": {"psnr": np.zeros(15)}}
+    found = summarise(make_evaluation(values, pairs), resamples=50).differences["a", "b"]["psnr"]
+    assert found["0.1–0.2"].too_few
+    assert 0.05 / 2 < found["0.0–0.1"].p < 0.05
+    assert found["0.0–0.1"].significant
+    assert found[ALL].significant
+
+
+def test_pictures_without_a_value_do_not_count_towards_a_test():
+    evaluation = apart_by(5, pictures=20, bins=(0,), names=("ours", "theirs"))
+    some = np.where(np.arange(20) < 5, evaluation.models[0].values["psnr"], NAN)
+    for names in (("ours",), ("ours", "theirs")):
+        changed = evaluation
+        for name in names:
+            changed = with_values(changed, name, "psnr", some - 5 * (name == "theirs"))
+        found = summarise(changed, resamples=50).difference("ours", "theirs", "psnr")
+        assert found.estimate.pairs == 5
+        assert found.too_few
+    nothing = with_values(evaluation, "ours", "psnr", np.full(20, NAN))
+    endless = with_values(evaluation, "ours", "psnr", np.full(20, INF))
+    for changed in (nothing, endless):
+        found = summarise(changed, resamples=50).difference("ours", "theirs", "psnr")
+        assert math.isnan(found.p)
+        assert not found.too_few
+
+
+def test_a_single_bin_is_compared_once_and_found_under_both_names():
+    """Six pictures allow p = 0.031: enough for one comparison, not for two."""
+    summary = summarise(apart_by(5, pictures=6, bins=(0,), names=("ours", "theirs")), resamples=50)
+    assert summary.comparisons == 1
+    assert summary.difference("ours", "theirs", "psnr").significant
+    for found in (summary.means["ours"]["psnr"], summary.differences["ours", "theirs"]["psnr"], summary.least_p):
+        assert set(found) == {"0.0–0.1", ALL}
+        assert found["0.0–0.1"] == found[ALL]
+    assert summary.evaluation.pairs.distinct_columns == ("0.0–0.1",)
+
+
+def test_measures_of_untouched_pictures_are_known_and_others_refused():
+    evaluation = draw_evaluation()
+    marked = dataclasses.replace(evaluation, truth={"clean-marked": np.full(60, 2.0)})
+    assert summarise(marked, resamples=10).truth["clean-marked"][ALL].mean == 2
+    for changes in ({"truth": {"beauty": np.zeros(60)}}, {"measures": ("clean-marked",)}):
+        with pytest.raises(InputError, match="must be in the table of measures"):
+            summarise(dataclasses.replace(evaluation, **changes), resamples=10)
+
+
+def test_altered_pixels_that_nobody_counted_are_in_no_total():
+    (model,) = draw_evaluation(("ours",), pictures=2, bins=(0, 1)).models
+    model = dataclasses.replace(model, altered=np.array([-1, 0, 7, -1]))
+    assert (model.counted_pairs, model.altered_pairs, model.altered_pixels) == (2, 1, 7)
+
+
 def test_with_many_models_a_clear_difference_remains_significant():
     evaluation = draw_evaluation([f"m{number}" for number in range(20)], pictures=25, apart=0.5, measures=("psnr",))
     assert summarise(evaluation, resamples=50).difference("m0", "m19", "psnr").significant
@@ -215,8 +303,8 @@ def test_the_same_numbers_give_the_same_summary_however_they_are_blocked(monkeyp
 
 
 def test_the_order_of_the_pairs_does_not_matter():
-    evaluation = draw_evaluation(pictures=8)
-    order = np.random.default_rng(0).permutation(24)
+    evaluation = draw_evaluation(pictures=12)
+    order = np.random.default_rng(0).permutation(36)
     pairs = evaluation.pairs
     shuffled = make_pairs(pairs.bins[order].tolist(), pairs.pictures[order].tolist())
     values = {model.name: {name: values[order] for name, values in model.values.items()} for model in evaluation.models}

@@ -14,7 +14,7 @@ from mendpix.evaluation.markdown_parts import NARROW, escaped
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES
 from mendpix.evaluation.number_format import for_csv, for_json, interval, number, p_value, with_margin
 from mendpix.evaluation.plots import PLOTS
-from mendpix.evaluation.ranking import best_models, close_models
+from mendpix.evaluation.ranking import best_models, close_models, untested_columns
 from mendpix.evaluation.results import ALL, Timing
 from mendpix.evaluation.statistics import Estimate, summarise
 from mendpix.evaluation.tables import TRUTH_IN_CSV, markdown, write_tables
@@ -220,9 +220,12 @@ def test_numbers_as_papers_print_them_stand_apart_and_what_is_missing_is_said():
     papers = section(text, "## As papers print it")
     assert re.findall(r"^### (.*)$", papers, re.MULTILINE) == ["As in GDN", "As in LaMa"]
     gdn = section(text, "### As in GDN")
-    assert "| FID | *not measured, needs inception features* | – | – | – | – |" in gdn
+    assert (
+        "| FID | *not measured: name `fid` in the protocol's metrics and give --weights-dir* | – | – | – | – |" in gdn
+    )
     assert ADAPTORS["gdn"].note in gdn
-    assert "needs lpips-vgg" in section(text, "### As in LaMa")
+    assert "name `lpips-vgg` in the protocol's metrics and give --weights-dir" in section(text, "### As in LaMa")
+    assert "| ℓ1 (%) | *not measured: name `gdn-l1` in the protocol's metrics* |" in gdn
     assert "gdn" not in section(text, "## By hole share").lower()
 
 
@@ -345,7 +348,9 @@ def test_files_hold_the_same_numbers_in_full(tmp_path):
         "0.2–0.3": None,
         ALL: 10.0,
     }
-    assert report["models"][1]["altered"] == {"pairs": 2, "pixels": 1005}
+    assert report["models"][1]["altered"] == {"pairs": 2, "pixels": 1005, "counted_pairs": 60}
+    assert report["statistics"]["comparisons"] == 12
+    assert report["differences"][1]["measures"]["psnr"][ALL]["too_few_pictures"] is False
     assert (report["models"][0]["timing"], report["models"][1]["timing"]["threads"]) == (None, 2)
     assert report["differences"][1]["measures"]["psnr"][ALL]["p"] == difference.p
     assert report["statistics"]["resamples"] == 50
@@ -366,6 +371,85 @@ def test_what_is_not_finite_is_written_so_that_programs_can_read_it(tmp_path):
     assert report["models"][0]["means"]["psnr"]["0.1–0.2"] == {"mean": None, "low": None, "high": None, "pairs": 0}
     pairs = read(tmp_path / "pairs.csv")
     assert [row["psnr"] for row in pairs if row["model"] == "ours"][:2] == ["inf", ""]
+
+
+TOO_FEW = "too few pictures to test"
+
+
+def far_apart(pictures, bins, names=("ours", "theirs", "third")):
+    """Models of which each is worse than the one before by 5 dB in every pair."""
+    evaluation = draw_evaluation(names, pictures=pictures, bins=bins, measures=("psnr",))
+    values = evaluation.models[0].values["psnr"]
+    for place, name in enumerate(names):
+        evaluation = with_values(evaluation, name, "psnr", values - 5 * place)
+    return evaluation
+
+
+@pytest.mark.parametrize(("pictures", "bins"), [(8, (0, 1, 2)), (3, (0, 1)), (1, (0,))])
+def test_nothing_is_called_close_where_nothing_could_be_significant(tmp_path, pictures, bins):
+    summary = summary_of(far_apart(pictures, bins))
+    assert close_models(summary, "psnr", ALL) == ()
+    text = markdown(summary)
+    assert "≈" not in text
+    for heading in ("## What to read first", "### PSNR, dB", "## Model against model"):
+        assert section(text, heading).lower().count(TOO_FEW) == 1
+    assert cells(section(text, "## Model against model"), "ours")[-1] == "–"
+    assert "significant after correction" not in text
+    write_tables(summary, tmp_path)
+    for row in read(tmp_path / "differences.csv"):
+        assert (row["p"], row["significant"]) == ("", "")
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    found = report["differences"][0]["measures"]["psnr"][ALL]
+    assert (found["p"], found["significant"], found["too_few_pictures"]) == (None, None, True)
+    assert report["statistics"]["least_p"][ALL] == 2.0 ** (1 - pictures)
+
+
+def test_columns_of_few_pictures_are_named():
+    pairs = make_pairs([0] * 12 + [1] * 3, range(15))
+    values = np.random.default_rng(0).normal(size=(2, 15))
+    summary = summary_of(make_evaluation({"a": {"psnr": values[0]}, "b": {"psnr": values[1]}}, pairs))
+    assert untested_columns(summary, ("psnr",), pairs.columns) == ("0.1–0.2",)
+    table = section(markdown(summary), "### PSNR, dB")
+    assert "≈ not significantly worse than the best; too few pictures to test in 0.1–0.2." in table
+    assert TOO_FEW not in section(markdown(summary), "## What to read first")
+    row = [cell for name in "ab" for cell in cells(table, name)[1:]]
+    assert sum("≈" in cell for cell in row) == 2  # in the first bin and over all
+
+
+def test_a_single_bin_is_printed_once():
+    text = markdown(summary_of(draw_evaluation(bins=(0,), measures=("psnr", "gdn-psnr"))))
+    assert cells(section(text, "### PSNR, dB"), "model") == ["model", "0.0–0.1"]
+    assert cells(section(text, "### As in GDN"), "printed there as") == ["printed there as", "model", "0.0–0.1"]
+    assert "| pairs | 20 |\n| pictures | 20 |" in text
+    assert "| all |" not in text
+
+
+def test_altered_pixels_that_nobody_counted_are_no_number(tmp_path):
+    evaluation = change(draw_evaluation(("a", "b", "c")), "a", altered=np.full(60, -1))
+    evaluation = change(evaluation, "b", altered=np.where(np.arange(60) < 2, [5] + [-1] * 59, 0))
+    summary = summary_of(evaluation)
+    altered = section(markdown(summary), "## Altered known pixels")
+    assert cells(altered, "b")[1:] == ["1 of 59", "5", "5", "pair-000"]
+    assert "| a |" not in altered
+    write_tables(summary, tmp_path)
+    assert [row["altered"] for row in read(tmp_path / "pairs.csv") if row["pair"] == "pair-001" and row["psnr"]] == [
+        "",
+        "",
+        "0",
+    ]
+    found = {
+        model["name"]: model["altered"] for model in json.loads((tmp_path / "report.json").read_text("utf-8"))["models"]
+    }
+    assert found["a"] == {"pairs": None, "pixels": None, "counted_pairs": 0}
+    assert found["b"] == {"pairs": 1, "pixels": 5, "counted_pairs": 59}
+
+
+def test_captions_are_sentences():
+    for block in markdown(summary_of(rich_evaluation())).split("\n\n"):
+        if block.startswith("Protocol `"):
+            assert not re.search(r"\. [a-zµ]", block), block
+    assert "Mean ± half of the 95 % interval" in markdown(summary_of(draw_evaluation()))
+    assert "over all comparisons of one measure, in all columns" in markdown(summary_of(draw_evaluation()))
 
 
 @pytest.mark.parametrize(

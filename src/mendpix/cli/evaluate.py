@@ -66,7 +66,10 @@ def evaluate(
     with failures_as_sentences():
         started = perf_counter()
         check_wanted(model, out, write_pairs)
-        import os
+        if threads is not None and not timed:
+            raise InputError(
+                "--threads goes with --time; got it alone. Fills are measured on one thread per --workers."
+            )
 
         from mendpix.evaluation.evaluate import CASES
         from mendpix.evaluation.evaluate import evaluate as run
@@ -83,7 +86,7 @@ def evaluate(
                     opened,
                     model or [],
                     out,
-                    workers=workers or os.cpu_count() or 1,
+                    workers=workers or cores(),
                     timed=timed,
                     threads=threads,
                     weights_dir=weights_dir,
@@ -96,6 +99,15 @@ def evaluate(
             print_json(describe(opened, report, write_pairs, written, duration_s))
         elif not quiet:
             tell(opened, report, write_pairs, written, duration_s)
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    import os
+
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_wanted(model: list[str] | None, out: Path | None, write_pairs: Path | None) -> None:
@@ -122,6 +134,8 @@ def describe(
         "seconds": {"total": round(duration_s, 4)},
     }
     if report is not None:
+        from mendpix.evaluation.number_format import for_json
+
         summary = report.summary
         found |= {
             "report": str(report.folder),
@@ -130,7 +144,7 @@ def describe(
             "measured": report.measured,
             "means": {
                 model.name: {
-                    measure: columns["all"].mean if columns["all"].mean == columns["all"].mean else None
+                    measure: for_json(columns["all"].mean)
                     for measure, columns in summary.means[model.name].items()
                     if "all" in columns
                 }
@@ -149,9 +163,11 @@ def tell(
         say(f"{pairs_dir}: {written} pictures with masks, protocol {opened.id}")
     if report is None:
         return
+    from mendpix.evaluation.number_format import counted
+
     models = report.summary.evaluation.models
     say(
-        f"{report.page}: {len(models)} model{'s' if len(models) > 1 else ''}, {report.pairs} pairs, protocol "
+        f"{report.page}: {counted(len(models), 'model')}, {counted(report.pairs, 'pair')}, protocol "
         f"{opened.id}, {seconds(duration_s)}"
     )
     for model in models:
@@ -160,7 +176,10 @@ def tell(
             say(f"note: {model.name} altered known pixels in {spoilt} of {report.pairs} results", err=True)
     if report.measured:
         fills = ", ".join(
-            f"{name} {1000 * spent / max(1, report.pairs):.0f}" for name, spent in report.fill_seconds.items() if spent
+            f"{name} {1000 * spent / report.filled[name]:.0f}"
+            for name, spent in report.fill_seconds.items()
+            if report.filled[name]
         )
         each = 1000 * report.measure_seconds / report.measured
-        say(f"measured {report.measured} results now; ms a pair on one thread: fills {fills}; measures {each:.0f}")
+        measured = counted(report.measured, "result")
+        say(f"measured {measured} now; ms a pair on one thread: fills {fills}; measures {each:.0f}")

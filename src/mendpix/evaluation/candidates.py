@@ -4,29 +4,27 @@ A `Candidate` names one and can be sent to other processes; `Candidate.open` mak
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-import mendpix
 from mendpix.data.dataset import PICTURE_SUFFIXES, Pixels
-from mendpix.errors import DataError, InputError, MendpixError
+from mendpix.errors import DataError, InputError, MendpixError, ModelError
 from mendpix.evaluation.pairing import HASH_DIGITS, SHOWN, OpenProtocol, Pair
+from mendpix.evaluation.provenance import versions
 from mendpix.images import read_picture
 from mendpix.inference import sizing
 from mendpix.inference.inpainter import Inpainter
 from mendpix.types import Image, Mask
 from mendpix.weights.locate import SUFFIX, find_model, open_generator
+from mendpix.weights.table import MODELS
 
 Answer = Callable[[Pair, Pixels, Mask], Image]
 """Takes a pair, its picture with the hole zeroed (H, W, 3), uint8, and its hole (H, W); returns the filled picture, RGB
 in [0, 1], float32."""
-
-_CODE = ("fills.py", "composite.py", "images.py", "masks.py", "image_*.py", "engines/*.py", "inference/*.py")
-_MEASURING = ("metrics/*.py", "artifacts/*.py", "data/*.py", "evaluation/measure*.py", "evaluation/views.py")
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,10 @@ class Candidate:
     """Hash of its content; for a classical method of its name and the versions that it depends on."""
     model: str | None
     """Name or path for `Inpainter`; None for a folder of results."""
-    results: Mapping[str, Path] = field(default_factory=dict[str, Path], repr=False)
-    """File of each pair by key; empty for a model."""
+    file: Path | None = None
+    """The model's file; None if it has none."""
+    results: Mapping[str, tuple[Path, bytes]] = field(default_factory=dict[str, tuple[Path, bytes]], repr=False)
+    """File of each pair by key, and the SHA-256 of its content; empty for a model."""
 
     def open(self, image: str, threads: int = 1) -> Answer:
         """Load the model, if it is one.
@@ -57,6 +57,8 @@ class Candidate:
         """
         if self.model is None:
             return self._read
+        if self.file is not None and _hash(self.file.read_bytes()) != self.mark:
+            raise ModelError(f"the model {self.name} has changed while it was being measured; run again.")
         if image == "raw":
             engine = open_generator(self.model, threads=threads)
             return lambda pair, picture, hole: sizing.fill(engine, picture.astype(np.float32) / np.float32(255), hole)
@@ -65,7 +67,9 @@ class Candidate:
 
     def _read(self, pair: Pair, picture: Pixels, hole: Mask) -> Image:
         """Read the file of a pair."""
-        path = self.results[pair.key]
+        path, digest = self.results[pair.key]
+        if hashlib.sha256(_bytes(path)).digest() != digest:
+            raise DataError(f"the result {path} has changed while it was being measured; run again.")
         try:
             found = read_picture(path).rgb
         except MendpixError as error:
@@ -101,81 +105,76 @@ def find_candidates(models: Sequence[str], opened: OpenProtocol) -> tuple[Candid
     return tuple(found)
 
 
-def code_mark() -> str:
-    """Hash everything in mendpix that a fill or a measure depends on, and the versions of what it calls."""
-    import onnxruntime
-
-    package = Path(mendpix.__file__).parent
-    digest = hashlib.sha256(f"{cv2.__version__} {np.__version__} {onnxruntime.__version__}".encode())
-    for pattern in (*_CODE, *_MEASURING):
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:HASH_DIGITS]
-
-
 def _find(text: str, opened: OpenProtocol) -> Candidate:
-    label, _, rest = text.rpartition("=")
-    if label and Path(text).exists():
-        label, rest = "", text  # a path may hold the sign
+    """Find what a text names: by itself, or behind a label; a path may hold the sign between them, too."""
+    splits = [("", text), *((text[:at], text[at + 1 :]) for at, sign in enumerate(text) if sign == "=")]
+    label, rest = next(
+        ((label, rest) for label, rest in splits if rest and (rest in MODELS or Path(rest).exists())), ("", text)
+    )
+    if not rest:
+        raise InputError("a model must be a name, a file or a folder; got nothing. Write --model NAME, FILE or DIR.")
     place = Path(rest)
-    if place.is_dir():
+    if rest not in MODELS and place.is_dir():
         return _find_results(label or place.resolve().name, place, opened)
-    if place.suffix.lower() == SUFFIX:
-        path = find_model(place)
-        assert path is not None  # paths are files or errors
-        open_generator(path, threads=1)  # a broken file, or a detector, is told of before any work is done
-        return Candidate(label or place.stem, f"model file {place.name}", _hash(path.read_bytes()), str(place))
     try:
         path = find_model(rest)
-    except MendpixError as error:
-        raise type(error)(f"{str(error).rstrip('.')}, or a folder of results.") from error
-    if path is not None:
-        return Candidate(label or rest, f"model {rest} of mendpix", _hash(path.read_bytes()), rest)
-    open_generator(rest, threads=1)  # its package may be missing
-    source = f"classical method {rest} of mendpix"
-    return Candidate(label or rest, source, _hash(f"{rest} {cv2.__version__}".encode()), rest)
+        open_generator(rest, threads=1)  # a broken file, a detector or a missing package is told of before any work
+    except ModelError as error:
+        if "=" in text or place.suffix.lower() == SUFFIX or rest in MODELS:
+            raise
+        raise ModelError(f"{str(error).rstrip('.')}, or a folder of results.") from error
+    if rest in MODELS:
+        kind = "classical method" if path is None else "model"
+        mark = _hash(f"{rest} {json.dumps(versions(), sort_keys=True)}".encode() if path is None else _bytes(path))
+        return Candidate(label or rest, f"{kind} {rest} of mendpix", mark, rest, path)
+    assert path is not None  # it is no name, and was opened
+    return Candidate(label or place.stem, f"model file {place.name}", _hash(_bytes(path)), str(place), path)
 
 
 def _find_results(name: str, folder: Path, opened: OpenProtocol) -> Candidate:
-    """List the file of each pair: named like the pair, or like its picture if that has only one pair."""
+    """List the file of each pair: named like the pair, or like its picture if every picture has one pair only."""
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
             files.setdefault(path.stem, []).append(path)
-    results: dict[str, Path] = {}
+    stems = [Path(location.key).stem for location in opened.locations]
+    single = all(len(pairs) <= 1 for pairs in opened.by_picture)
+    by_picture = single and len(set(stems)) == len(stems)
+    results: dict[str, tuple[Path, bytes]] = {}
     lacking: list[str] = []
-    digest = hashlib.sha256()
+    marks = hashlib.sha256()
     for pair in opened.pairs:
-        stems = [pair.key]
-        if len(opened.by_picture[pair.picture]) == 1:
-            stems.append(Path(opened.locations[pair.picture].key).stem)
-        candidates = next((files[stem] for stem in stems if stem in files), [])
-        if len(candidates) > 1:
+        allowed = {pair.key, stems[pair.picture]} if by_picture else {pair.key}
+        found = [path for stem in sorted(allowed) for path in files.get(stem, [])]
+        if len(found) > 1:
             raise DataError(
                 f"{folder} must hold one result for each pair; for {pair.key} it holds "
-                f"{' and '.join(path.name for path in candidates)}. Remove all but one."
+                f"{' and '.join(path.name for path in found)}. Remove all but one."
             )
-        if not candidates:
+        if not found:
             lacking.append(pair.key)
             continue
-        results[pair.key] = candidates[0]
-        digest.update(f"{pair.key}\0".encode() + hashlib.sha256(_bytes(candidates[0])).digest())
+        digest = hashlib.sha256(_bytes(found[0])).digest()
+        results[pair.key] = found[0], digest
+        marks.update(f"{pair.key}\0".encode() + digest)
     if lacking:
+        equal = (
+            " Names of pictures will not do, since some are alike in two folders." if single and not by_picture else ""
+        )
         raise DataError(
             f"{folder} must hold a result for each of the {len(opened.pairs)} pairs, named like the pair; "
-            f"{len(lacking)} are missing: {', '.join(lacking[:SHOWN])}{' …' if len(lacking) > SHOWN else ''}. "
+            f"{len(lacking)} are missing: {', '.join(lacking[:SHOWN])}{' …' if len(lacking) > SHOWN else ''}.{equal} "
             "Write the pairs with --write-pairs DIR, fill them, and keep their names."
         )
-    return Candidate(
-        name, f"folder of results {folder.resolve().name}", digest.hexdigest()[:HASH_DIGITS], None, results
-    )
+    source = f"folder of results {folder.resolve().name}"
+    return Candidate(name, source, marks.hexdigest()[:HASH_DIGITS], None, None, results)
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read the result {path}: {error.strerror}. Check the permissions.") from error
+        raise DataError(f"cannot read {path}: {error.strerror}. Check the permissions.") from error
 
 
 def _hash(content: bytes) -> str:

@@ -4,25 +4,23 @@ Everything that was measured is kept in the report's folder row by row, so the c
 repeated; a repetition that finds everything measured writes the same report to the last byte.
 """
 
-import platform
+import hashlib
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-import onnxruntime
-
-import mendpix
 from mendpix.errors import InputError, OutputError
-from mendpix.evaluation.candidates import Candidate, code_mark, find_candidates
+from mendpix.evaluation.candidates import Candidate, find_candidates
 from mendpix.evaluation.cases import make_cases, worst_pairs
 from mendpix.evaluation.gather import gather, gather_truth
 from mendpix.evaluation.measurer import Measurer, Work, plan_tasks
 from mendpix.evaluation.measures import expand
 from mendpix.evaluation.page import write_page
-from mendpix.evaluation.pairing import OpenProtocol
+from mendpix.evaluation.pairing import HASH_DIGITS, OpenProtocol
+from mendpix.evaluation.provenance import code_mark, versions
 from mendpix.evaluation.results import Evaluation
 from mendpix.evaluation.rows import RowFile
 from mendpix.evaluation.statistics import Summary, summarise
@@ -51,8 +49,10 @@ class Report:
     pairs: int
     measured: int
     """Pairs times models that were measured now; the rest was there."""
+    filled: dict[str, int]
+    """Answers measured now, by model."""
     fill_seconds: dict[str, float]
-    """Time of the answers measured now, by model."""
+    """Time that these took, by model: from picture and hole in memory to the answer in memory."""
     measure_seconds: float
     """Time of the measures computed now, all models together."""
 
@@ -94,25 +94,43 @@ def evaluate(
     """
     if workers < 1 or cases < 0:
         raise InputError(f"workers must be at least 1 and cases at least 0; got {workers} and {cases}.")
-    tell = progress or _say_nothing
     candidates = find_candidates(models, opened)
     single, sets = expand(opened.protocol.measure.metrics)
     work = Work(opened, candidates, single, sets, weights_dir)
-    Measurer(work)  # what is missing or broken is told of before anything is measured
-    truth_file, files = _open_rows(folder, work, say)
+    Measurer(work).probe()  # what is missing, broken or too small is told of before anything is measured
+    with _rows_folder(folder, work) as place:
+        return _evaluate(work, folder, place, workers, timed, threads, cases, progress or _say_nothing, say)
+
+
+def _evaluate(
+    work: Work,
+    folder: Path,
+    place: Path,
+    workers: int,
+    timed: bool,
+    threads: int | None,
+    cases: int,
+    tell: Progress,
+    say: Callable[[str], object],
+) -> Report:
+    """Measure what is missing in a folder of rows that is ours alone, and write the report."""
+    opened, candidates = work.opened, work.candidates
+    truth_file, files = _open_rows(place, work)
 
     tasks = list(plan_tasks(opened, candidates, [file.keys for file in files], truth_file.keys))
     left = sum(len(pairs) for task in tasks for _, pairs in task.pending)
     total = len(opened.pairs) * len(candidates)
     if left < total:
         say(f"{total - left} of {total} results were measured before")
-    filled = dict.fromkeys((candidate.name for candidate in candidates), 0.0)
+    names = [candidate.name for candidate in candidates]
+    filled, spent = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
     measuring, finished = 0.0, 0
     for done in run_tasks(work, tasks, min(workers, max(1, len(tasks)))):
         for number, rows in done.rows:
             files[number].append(rows)
             finished += len(rows)
-            filled[candidates[number].name] += done.fill_seconds[number]
+            filled[names[number]] += len(rows)
+            spent[names[number]] += done.fill_seconds[number]
         if done.truth is not None:  # last: a picture whose truth is there has been measured as far as it was asked
             truth_file.append([done.truth])
         measuring += done.measure_seconds
@@ -126,8 +144,8 @@ def evaluate(
         pairs=opened.columns(),
         models=gather(work, files, truth_file),
         truth=gather_truth(opened, truth_file),
-        measures=single,
-        set_measures=sets,
+        measures=work.measures,
+        set_measures=work.set_measures,
         versions=versions(),
     )
     if timed:
@@ -141,42 +159,50 @@ def evaluate(
     chosen = worst_pairs(evaluation, opened.protocol.measure.worst, cases)
     write_page(summary, make_cases(work, evaluation, chosen), page, worst_by=opened.protocol.measure.worst)
     tell(1.0, "done")
-    return Report(folder, page, tuple(written), summary, len(opened.pairs), finished, filled, measuring)
-
-
-def versions() -> dict[str, str]:
-    """Name the versions of what numbers may depend on."""
-    return {
-        "mendpix": mendpix.__version__,
-        "Python": platform.python_version(),
-        "NumPy": np.__version__,
-        "OpenCV": cv2.__version__,
-        "ONNX Runtime": onnxruntime.__version__,
-    }
+    return Report(folder, page, tuple(written), summary, len(opened.pairs), finished, filled, spent, measuring)
 
 
 def _say_nothing(share: float, what: str) -> None:
     """Be the progress that nobody asked for."""
 
 
-def _open_rows(folder: Path, work: Work, say: Callable[[str], object]) -> tuple[RowFile, list[RowFile]]:
-    """Open the files of rows, for the true pictures and for each candidate."""
-    place = folder / ROWS
+@contextmanager
+def _rows_folder(folder: Path, work: Work) -> Generator[Path]:
+    """Give the folder that keeps what is measured under this protocol by this code, to nobody else at the same time."""
+    belongs = {"protocol": work.opened.id, "code": code_mark(), "keys": [pair.key for pair in work.opened.pairs]}
+    place = folder / ROWS / hashlib.sha256(json.dumps(belongs).encode()).hexdigest()[:HASH_DIGITS]
     try:
         place.mkdir(parents=True, exist_ok=True)
+        lock = (place / "lock").open("w")
     except OSError as error:
         raise OutputError(
-            f"the report must go into a folder that can be made; {folder} cannot ({error.strerror}). Choose another."
+            f"the report must go into a folder that can be made and written to; {folder} cannot ({error.strerror}). "
+            "Choose another."
         ) from error
-    header = {"protocol": work.opened.id, "code": code_mark()}
+    with lock:
+        try:
+            import fcntl
+        except ImportError:  # a system without it; rows notice a second writer when they are read
+            yield place
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go of when the process ends, however it ends
+        except OSError as error:
+            raise OutputError(
+                f"one evaluation at a time may write into {folder}; another is at it. Wait for it, or choose another "
+                "folder."
+            ) from error
+        yield place
+
+
+def _open_rows(place: Path, work: Work) -> tuple[RowFile, list[RowFile]]:
+    """Open the files of rows, for the true pictures and for each candidate."""
+    header = {"protocol": work.opened.id}
     truth = RowFile(place / "truth.jsonl", {**header, "model": "truth"})
-    files: list[RowFile] = []
-    for candidate in work.candidates:
-        file = RowFile(place / f"{_slug(candidate)}.jsonl", {**header, "model": candidate.mark})
-        if file.dropped:
-            say(f"{candidate.name}: what was measured before belongs to another protocol or version; measuring anew")
-        files.append(file)
-    return truth, files
+    return truth, [
+        RowFile(place / f"{_slug(candidate)}.jsonl", {**header, "model": candidate.mark})
+        for candidate in work.candidates
+    ]
 
 
 def _slug(candidate: Candidate) -> str:

@@ -18,6 +18,9 @@ from mendpix.evaluation.figure_parts import Cell, Figure, Pixels, Row, Table
 WEBP_QUALITY = 84
 """Quality of photos inside the page, of 100. The PNG sheets are lossless."""
 
+MOST_EFFORT = 6
+"""WebP's slowest setting, for pages that are written once and read often."""
+
 SMALL_PX = 64 * 64
 """A photo of at most so many pixels is kept without loss, px."""
 
@@ -125,8 +128,13 @@ def write_page(figures: Sequence[Figure], words: Words) -> str:
     return "\n".join(parts) + "\n"
 
 
-def embed(pixels: Pixels) -> str:
-    """Write a picture as a data address: PNG without loss for drawings and small cuttings, WebP for photos."""
+def embed(pixels: Pixels, effort: int = MOST_EFFORT) -> str:
+    """Write a picture as a data address: PNG without loss for drawings and small cuttings, WebP for photos.
+
+    Args:
+        pixels: What to write.
+        effort: How long WebP looks for a smaller file of the same quality, 0 to 6.
+    """
     image = PilImage.fromarray(pixels)
     colours = image.getcolors(256)
     stream = io.BytesIO()
@@ -137,7 +145,7 @@ def embed(pixels: Pixels) -> str:
         image.save(stream, "PNG", optimize=True)
     else:
         kind = "webp"
-        image.save(stream, "WEBP", quality=WEBP_QUALITY, method=6)
+        image.save(stream, "WEBP", quality=WEBP_QUALITY, method=effort)
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 

@@ -29,6 +29,10 @@ BATCH = 64
 """Vectors that are summed up at a time: one by one takes ten times as long."""
 
 
+DIGITS = 10
+"""Digits kept of a measure of a set: those behind them depend on how many threads the linear algebra has."""
+
+
 def gather(work: Work, files: Sequence[RowFile], truth_file: RowFile) -> tuple[Measured, ...]:
     """Read everything that was measured of every candidate.
 
@@ -121,7 +125,8 @@ class _Vectors:
             for (vector, column), moments in self.moments.items():
                 if vector == measure.vector:
                     enough = moments.count >= measure.least_pairs
-                    values[name][column] = self._distance(name, vector, column, truth) if enough else float("nan")
+                    value = self._distance(name, vector, column, truth) if enough else float("nan")
+                    values[name][column] = float(f"{value:.{DIGITS}g}")
         return values
 
     def _distance(self, name: str, vector: str, column: str, truth: "_Vectors") -> float:
@@ -134,6 +139,8 @@ class _Vectors:
         from mendpix.metrics.learned import kid
 
         distinct = {self._work.opened.pairs[pair].picture: vector for pair, vector in truth.kept[column]}
+        if len(distinct) < 2:  # one picture has no spread to compare
+            return float("nan")
         ours = np.stack([vector for _, vector in self.kept[column]])
         return kid(ours, np.stack(list(distinct.values())))[0]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, ADAPTORS, Adaptor
+from mendpix.evaluation.explanations import TOO_FEW, how_made, not_measured, told_of_couples
 from mendpix.evaluation.markdown_parts import (
     caption,
     cell,
@@ -25,7 +26,7 @@ from mendpix.evaluation.number_format import MISSING, counted, interval, number,
 from mendpix.evaluation.plots import PLOTS, headlines
 from mendpix.evaluation.ranking import best_models
 from mendpix.evaluation.results import ALL, Evaluation
-from mendpix.evaluation.statistics import LEVEL, Summary
+from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Summary
 
 DIRECTIONS = {1: ", more is better", -1: ", less is better", 0: ""}
 """By the sign of a measure."""
@@ -71,12 +72,14 @@ def _opening(summary: Summary) -> Iterator[str]:
     evaluation = summary.evaluation
     pairs = evaluation.pairs
     pictures = [len(np.unique(pairs.pictures[pairs.bins == number_])) for number_ in range(len(pairs.bin_names))]
-    pictures.append(len(np.unique(pairs.pictures)))
-    counts = [*np.bincount(pairs.bins, minlength=len(pairs.bin_names)), len(pairs.keys)]
+    counts = np.bincount(pairs.bins, minlength=len(pairs.bin_names)).tolist()
+    if len(pairs.bin_names) > 1:
+        pictures.append(len(np.unique(pairs.pictures)))
+        counts.append(len(pairs.keys))
     yield f"Protocol `{evaluation.protocol_id}`: {counted(len(pairs.keys), 'pair')} of pictures and masks."
     yield items(escaped(fact) for fact in evaluation.protocol_facts)
     yield table(
-        ("", *pairs.columns),
+        ("", *pairs.distinct_columns),
         (("pairs", *(f"{count:,}" for count in counts)), ("pictures", *(f"{count:,}" for count in pictures))),
     )
     yield "Columns are bins by the share of the picture that is hole; each upper end belongs to its bin."
@@ -93,7 +96,7 @@ def _first(summary: Summary) -> Iterator[str]:
     measures = headlines(evaluation)
     sets = [name for name in evaluation.set_measures if SET_MEASURES[name].vector != "detector"]
     yield "## What to read first"
-    yield caption(evaluation, "all pairs", how_to_read(summary, measures))
+    yield caption(evaluation, "all pairs", how_to_read(summary, measures, (ALL,)))
     yield table(
         ("model", *(titled(MEASURES[name]) for name in measures), *(titled(SET_MEASURES[name]) for name in sets)),
         (
@@ -109,7 +112,7 @@ def _first(summary: Summary) -> Iterator[str]:
 
 
 def _altered(evaluation: Evaluation) -> Iterator[str]:
-    met = [model for model in evaluation.models if model.altered.any()]
+    met = [model for model in evaluation.models if model.altered_pairs]
     if not met:
         return
     yield "## Altered known pixels"
@@ -123,8 +126,8 @@ def _altered(evaluation: Evaluation) -> Iterator[str]:
         (
             (
                 escaped(model.name),
-                f"{int((model.altered > 0).sum()):,} of {len(model.altered):,}",
-                f"{int(model.altered.sum()):,}",
+                f"{model.altered_pairs:,} of {model.counted_pairs:,}",
+                f"{model.altered_pixels:,}",
                 f"{int(model.altered.max()):,}",
                 escaped(evaluation.pairs.keys[int(model.altered.argmax())]),
             )
@@ -150,8 +153,8 @@ def _measure(summary: Summary, name: str, docs: bool) -> Iterator[str]:
     yield f"### {titled(measure)}"
     if name in headlines(evaluation) and not docs:
         yield f"![{measure.title} by hole share; the numbers are in the table]({PLOTS}/{name}.svg)"
-    yield caption(evaluation, f"{titled(measure)}{DIRECTIONS[measure.sign]}", how_to_read(summary, (name,)))
-    columns = evaluation.pairs.columns
+    columns = evaluation.pairs.distinct_columns
+    yield caption(evaluation, f"{titled(measure)}{DIRECTIONS[measure.sign]}", how_to_read(summary, (name,), columns))
     rows: list[Sequence[str]] = [
         (escaped(model.name), *(cell(summary, model.name, name, column) for column in columns))
         for model in evaluation.models
@@ -179,7 +182,7 @@ def _set_measure(evaluation: Evaluation, name: str) -> Iterator[str]:
         words.append(f"{MISSING} fewer than {counted(measure.least_pairs, 'pair')}")
     yield f"### {titled(measure)}"
     yield caption(evaluation, f"{titled(measure)}{DIRECTIONS[measure.sign]}", "; ".join(words))
-    columns = evaluation.pairs.columns
+    columns = evaluation.pairs.distinct_columns
     yield table(
         ("model", *columns),
         (
@@ -206,10 +209,11 @@ def _detection(summary: Summary, docs: bool) -> Iterator[str]:
     for name in sets:
         yield from _set_measure(evaluation, name)
     for name in alone:
-        yield f"### {titled(MEASURES[name])}"
-        words = f"{titled(MEASURES[name])}{DIRECTIONS[MEASURES[name].sign]}"
-        yield caption(evaluation, words, f"mean with half of its {LEVEL} % interval")
-        yield table(("", *evaluation.pairs.columns), [truth_row(summary, name)])
+        measure = ANY_MEASURES[name]
+        yield f"### {titled(measure)}"
+        words = f"{titled(measure)}{DIRECTIONS[measure.sign]}"
+        yield caption(evaluation, words, f"mean ± half of the {LEVEL} % interval")
+        yield table(("", *evaluation.pairs.distinct_columns), [truth_row(summary, name)])
 
 
 def _papers(summary: Summary) -> Iterator[str]:
@@ -229,7 +233,7 @@ def _papers(summary: Summary) -> Iterator[str]:
 
 def _adaptor(summary: Summary, adaptor: Adaptor) -> Iterator[str]:
     evaluation = summary.evaluation
-    columns = evaluation.pairs.columns
+    columns = evaluation.pairs.distinct_columns
     rows: list[Sequence[str]] = []
     for label, name in adaptor.rows:
         if name in evaluation.measures:
@@ -243,10 +247,10 @@ def _adaptor(summary: Summary, adaptor: Adaptor) -> Iterator[str]:
                 for model in evaluation.models
             ]
         else:
-            rows.append((label, f"*not measured{_needs(name)}*", *(MISSING for _ in columns)))
+            rows.append((label, f"*{not_measured(name)}*", *(MISSING for _ in columns)))
     yield f"### {adaptor.title[:1].upper()}{adaptor.title[1:]}"
     measured = [name for _, name in adaptor.rows if name in evaluation.measures]
-    yield caption(evaluation, adaptor.title, how_to_read(summary, measured))
+    yield caption(evaluation, adaptor.title, how_to_read(summary, measured, columns))
     yield table(("printed there as", "model", *columns), rows, words=2)
     yield adaptor.note
 
@@ -272,7 +276,9 @@ def _couples(summary: Summary, docs: bool) -> Iterator[str]:
             words = f"{measure.title}: every model against {names[0]}; the numbers are in differences.csv"
             yield f"![{escaped(words)}]({PLOTS}/{name}-differences.svg)"
         words = f"over all pairs: by how much the {which} is better, with its {LEVEL} % interval"
-        yield caption(evaluation, titled(measure), words, "**Bold** = significant after correction, see below")
+        untested = told_of_couples([summary.difference(*couple, name) for couple in couples])
+        marks = "" if untested == TOO_FEW else "**Bold** = significant after correction, see below"
+        yield caption(evaluation, titled(measure), words, marks, untested)
         yield table(
             ("first", "second", "first is better by", "interval", "p"),
             (_couple(summary, first, second, name) for first, second in couples),
@@ -333,7 +339,7 @@ def _definitions(evaluation: Evaluation) -> Iterator[str]:
     yield items(
         f"**{titled(measure)}** (`{name}`{DIRECTIONS[measure.sign]}): {measure.definition} Source: {measure.source}."
         for name in names
-        for measure in (MEASURES[name] if name in MEASURES else SET_MEASURES[name],)
+        for measure in ({**ANY_MEASURES, **SET_MEASURES}[name],)
     )
 
 
@@ -341,15 +347,7 @@ def _made(summary: Summary, docs: bool) -> Iterator[str]:
     evaluation = summary.evaluation
     yield "## How the numbers were made"
     lines = [
-        f"Intervals: {LEVEL} % of {summary.resamples:,} bootstrap resamples (seed {summary.seed}), percentiles. A "
-        "resample draws pictures with replacement, each with all its pairs: pairs that share a picture are not "
-        "independent.",
-        "An interval is that of one mean and shows above all how much pictures differ. Two models are compared pair by "
-        "pair, so they may differ significantly although their intervals overlap.",
-        f"Significance: two-sided sign-flip permutation tests over the pictures, {summary.flips:,} drawings (all of "
-        f"them where there are no more), at {100 - LEVEL} % after Holm's correction over all comparisons of one "
-        "measure: every two models in every column. The p printed is that of the test alone.",
-        "Pairs without a value are left out of a mean. A difference is over the pairs that both models have.",
+        *how_made(summary),
         "Computed with "
         + ", ".join(f"{name} {version}" for name, version in sorted(evaluation.versions.items()))
         + ".",
@@ -363,10 +361,4 @@ def _made(summary: Summary, docs: bool) -> Iterator[str]:
 
 
 def _detects(name: str) -> bool:
-    return name in MEASURES and MEASURES[name].needs == "detector"
-
-
-def _needs(name: str) -> str:
-    if name in SET_MEASURES:
-        return f", needs {SET_MEASURES[name].vector} features"
-    return f", needs {MEASURES[name].needs}" if name in MEASURES and MEASURES[name].needs else ""
+    return name in ANY_MEASURES and ANY_MEASURES[name].needs == "detector"

@@ -4,11 +4,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from mendpix.evaluation.explanations import has_close, has_marks, told_untested
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Measure, SetMeasure
 from mendpix.evaluation.number_format import number, with_margin
-from mendpix.evaluation.ranking import best_models, close_models, full_count
+from mendpix.evaluation.ranking import best_models, close_models, full_count, lacks_pairs
 from mendpix.evaluation.results import Evaluation, Measured
-from mendpix.evaluation.statistics import LEVEL, Estimate, Summary
+from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Estimate, Summary
 
 TRUTH = "*true pictures*"
 """Row of what was measured of the untouched pictures."""
@@ -24,17 +25,16 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def how_to_read(summary: Summary, measures: Sequence[str]) -> str:
+def how_to_read(summary: Summary, measures: Sequence[str], columns: Sequence[str]) -> str:
     """Say what the signs of a table mean that can occur in it."""
-    words = [f"mean ±half of the {LEVEL} % interval"]
-    if len(summary.evaluation.models) > 1 and any(MEASURES[name].sign for name in measures):
-        words += ["**best**", "≈ not significantly worse than the best"]
-    if any(
-        estimate.pairs not in (0, full_count(summary, name, column))
-        for model in summary.means.values()
-        for name in measures
-        for column, estimate in model[name].items()
-    ):
+    words = [f"mean ± half of the {LEVEL} % interval"]
+    if has_marks(summary, measures):
+        words.append("**best**")
+    if has_close(summary, measures, columns):
+        words.append("≈ not significantly worse than the best")
+    if untested := told_untested(summary, measures, columns):
+        words.append(untested)
+    if lacks_pairs(summary, measures, columns):
         words.append("(n = …) only so many pairs have a value: not comparable, and not ranked")
     return "; ".join(words)
 
@@ -65,10 +65,10 @@ def truth_row(summary: Summary, name: str) -> tuple[str, ...]:
     """Write the row of the untouched pictures."""
     nothing = Estimate(math.nan, math.nan, math.nan, 0)
     found = summary.truth[name]
-    digits = MEASURES[name].digits
+    digits = ANY_MEASURES[name].digits
     return (
         TRUTH,
-        *(with_margin(found.get(column, nothing), digits) for column in summary.evaluation.pairs.columns),
+        *(with_margin(found.get(column, nothing), digits) for column in summary.evaluation.pairs.distinct_columns),
     )
 
 

@@ -276,17 +276,6 @@ PAIR_MEASURES: dict[str, Measure] = {
         compute=lambda views: iou(views.detected(), views.hole),
         needs="detector",
     ),
-    "clean-marked": Measure(
-        title="Marked of the untouched picture",
-        unit="%",
-        digits=2,
-        sign=-1,
-        definition=f"Share of pixels that are marked, in percent; marked is {MARKED}. Measured of the untouched "
-        "pictures, where every mark is a false alarm.",
-        source=OURS,
-        compute=lambda views: 100 * share_marked(views.detected()),
-        needs="detector",
-    ),
     "lpips-alex": Measure(
         title="LPIPS, AlexNet",
         unit="",
@@ -311,6 +300,21 @@ PAIR_MEASURES: dict[str, Measure] = {
     ),
 }
 """Measures of one pair by name, on the picture that the protocol shows; a is what is measured, b the true picture."""
+
+TRUTH_MEASURES: dict[str, Measure] = {
+    "clean-marked": Measure(
+        title="Marked of the untouched picture",
+        unit="%",
+        digits=2,
+        sign=-1,
+        definition=f"Share of pixels that are marked, in percent; marked is {MARKED}. Measured of the untouched "
+        "pictures, where every mark is a false alarm.",
+        source=OURS,
+        compute=lambda views: 100 * share_marked(views.detected()),
+        needs="detector",
+    ),
+}
+"""Measured of the untouched pictures alone, whenever there is a detector; cannot be asked for."""
 
 SET_MEASURES: dict[str, SetMeasure] = {
     "frechet-squeezenet": SetMeasure(

@@ -12,7 +12,7 @@ import numpy as np
 from mendpix.artifacts.detect import detect
 from mendpix.data.dataset import Pixels
 from mendpix.engines.interface import DetectorEngine
-from mendpix.errors import DataError, InputError, MendpixError, ModelError
+from mendpix.errors import DataError, InputError, ModelError
 from mendpix.evaluation.candidates import Answer, Candidate
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Views, needs_weights
 from mendpix.evaluation.pairing import OpenProtocol, Pair
@@ -23,8 +23,14 @@ from mendpix.metrics.squeezenet import SqueezeNet
 from mendpix.types import FloatArray, Image, Map, Mask
 from mendpix.weights.locate import SUFFIX, open_detector
 
-MODELS_KEPT = 4
+MODELS_KEPT = 32
 """Models that one process keeps loaded; the one used longest ago is closed for the next."""
+
+PAIRS_PER_TASK = 8
+"""Pairs of one picture that are measured before anything of them is kept."""
+
+NOT_COUNTED = -1
+"""Stands for the altered pixels of a network's raw answer: it is meant to draw the known ones anew."""
 
 
 @dataclass(frozen=True)
@@ -95,53 +101,93 @@ class Measurer:
             ModelError: If a model fails.
         """
         opened = self._work.opened
+        begun = clock()
         picture = opened.read_picture(task.picture)
         target = picture.astype(np.float32) / np.float32(255)
         cache: dict[str, Any] = {}
         filled: dict[int, float] = {}
         rows: list[tuple[int, tuple[Row, ...]]] = []
-        whole = clock()
         for number, pairs in task.pending:
-            begun = clock()
-            answers = [self._answer(number, opened.pairs[pair], picture) for pair in pairs]
-            filled[number] = clock() - begun
-            # A network that is asked for its raw answer is meant to draw the known pixels anew.
-            counted = opened.protocol.measure.image == "composite" or self._work.candidates[number].model is None
-            rows.append(
-                (
-                    number,
-                    tuple(
-                        self.row(
-                            opened.pairs[pair],
-                            picture,
-                            target,
-                            hole,
-                            answer,
-                            cache,
-                            count_altered(answer, picture, hole) if counted else 0,
-                        )
-                        for pair, (hole, answer) in zip(pairs, answers, strict=True)
-                    ),
-                )
-            )
+            found: list[Row] = []
+            for pair in (opened.pairs[pair] for pair in pairs):
+                fill, hole = self.prepare(number), opened.read_hole(pair, picture.shape[:2])
+                holed = without_hole(picture, hole)
+                started = clock()
+                answer = self.fill(number, fill, pair, holed, hole)
+                filled[number] = filled.get(number, 0.0) + clock() - started
+                found.append(self.row(number, pair, picture, target, hole, answer, cache))
+            rows.append((number, tuple(found)))
         truth = self._truth(task.picture, target) if task.truth else None
-        return Done(task, truth, tuple(rows), filled, clock() - whole - sum(filled.values()))
+        return Done(task, truth, tuple(rows), filled, clock() - begun - sum(filled.values()))
 
     def answer(self, number: int, pair: Pair, picture: Pixels) -> tuple[Mask, Image]:
         """Give a pair's hole and what a candidate makes of it, clamped to [0, 1]."""
-        return self._answer(number, pair, picture)
+        hole = self._work.opened.read_hole(pair, picture.shape[:2])
+        return hole, self.fill(number, self.prepare(number), pair, without_hole(picture, hole), hole)
+
+    def prepare(self, number: int) -> Answer:
+        """Give what answers for a candidate, loaded."""
+        if number not in self._answers:
+            self._answers[number] = self._work.candidates[number].open(self._work.opened.protocol.measure.image)
+            while len(self._answers) > MODELS_KEPT:
+                self._answers.popitem(last=False)
+        self._answers.move_to_end(number)
+        return self._answers[number]
+
+    def fill(self, number: int, fill: Answer, pair: Pair, holed: Pixels, hole: Mask) -> Image:
+        """Let a candidate answer, clamped to [0, 1].
+
+        Raises:
+            DataError: If a result is broken or does not fit.
+            ModelError: If the model fails.
+        """
+        name = self._work.candidates[number].name
+        try:
+            return np.clip(fill(pair, holed, hole), 0, 1)
+        except InputError as error:
+            raise DataError(f"{name} could not be measured on {pair.key}: {error}") from error
+        except cv2.error as error:
+            raise ModelError(f"{name} failed on {pair.key}: {error}") from error
 
     def row(
-        self, pair: Pair, picture: Pixels, target: Image, hole: Mask, answer: Image, cache: dict[str, Any], altered: int
+        self, number: int, pair: Pair, picture: Pixels, target: Image, hole: Mask, answer: Image, cache: dict[str, Any]
     ) -> Row:
         """Measure one answer."""
         views = self.views(target, hole, answer, cache)
-        values = {name: float(MEASURES[name].compute(views)) for name in self._work.measures}
-        shown = views.shown()
-        vectors = self._vectors(shown)
+        values = {name: self._compute(name, views, pair.key) for name in self._work.measures}
+        vectors = self._vectors(views.shown())
         if views.probability is not None and "detector" in self._work.vectors:
             vectors["detector"] = np.asarray(tally(views.probability, hole), np.float32)
-        return Row(pair.key, values, altered, vectors)
+        counted = self._work.opened.protocol.measure.image == "composite" or not self._work.candidates[number].model
+        return Row(pair.key, values, count_altered(answer, picture, hole) if counted else NOT_COUNTED, vectors)
+
+    def probe(self) -> None:
+        """Compute every measure once, on noise of the size of the smallest picture.
+
+        Raises:
+            DataError: If a measure cannot be computed on a picture so small, or at all.
+        """
+        opened = self._work.opened
+        smallest = min(range(len(opened.sizes)), key=lambda number: min(opened.sizes[number]))
+        size = opened.sizes[smallest]
+        noise = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
+        hole = np.zeros(size, np.float32)
+        hole[: size[0] // 2] = 1
+        views = self.views(noise[0], hole, noise[1], {})
+        for name in self._work.measures:
+            self._compute(name, views, opened.locations[smallest].key)
+        try:
+            self._vectors(noise[0])
+        except InputError as error:
+            raise DataError(f"{opened.locations[smallest].key} cannot be measured: {error}") from error
+
+    def _compute(self, name: str, views: Views, where: str) -> float:
+        try:
+            return float(MEASURES[name].compute(views))
+        except InputError as error:
+            raise DataError(
+                f"{name} cannot be measured on {where}: {error} Take this measure out of the protocol, or the picture."
+            ) from error
 
     def views(self, target: Image, hole: Mask, answer: Image, cache: dict[str, Any]) -> Views:
         """Give everything that the measures may look at."""
@@ -162,25 +208,6 @@ class Measurer:
     def rate(self, shown: Image) -> Map | None:
         """Let the detector look at a picture; None if there is none."""
         return None if self._detector is None else detect(shown, model=self._detector).probability
-
-    def _answer(self, number: int, pair: Pair, picture: Pixels) -> tuple[Mask, Image]:
-        candidate = self._work.candidates[number]
-        if number not in self._answers:
-            self._answers[number] = candidate.open(self._work.opened.protocol.measure.image)
-            while len(self._answers) > MODELS_KEPT:
-                self._answers.popitem(last=False)
-        self._answers.move_to_end(number)
-        hole = self._work.opened.read_hole(pair, picture.shape[:2])
-        holed = picture * (hole == 0)[..., None].astype(np.uint8)  # no model ever sees what it must find
-        try:
-            answer = self._answers[number](pair, holed, hole)
-        except InputError as error:
-            raise DataError(f"{candidate.name} could not be measured on {pair.key}: {error}") from error
-        except MendpixError:
-            raise
-        except cv2.error as error:
-            raise ModelError(f"{candidate.name} failed on {pair.key}: {error}") from error
-        return hole, np.clip(answer, 0, 1)
 
     def _truth(self, number: int, target: Image) -> Row:
         """Measure an untouched picture."""
@@ -226,6 +253,11 @@ def open_learned(
     return lpips, open_inception(work.weights_dir) if "inception" in work.vectors else None
 
 
+def without_hole(picture: Pixels, hole: Mask) -> Pixels:
+    """Blacken what lies in the hole: no model ever sees what it must find."""
+    return picture * (hole == 0)[..., None].astype(np.uint8)
+
+
 def count_altered(answer: Image, picture: Pixels, hole: Mask) -> int:
     """Count known pixels that differ from the true picture once the answer is rounded to 8 bits."""
     rounded = np.rint(answer * np.float32(255)).astype(np.uint8)
@@ -244,16 +276,16 @@ def plan_tasks(
         truth_done: Numbers of the pictures that were measured themselves, as strings.
     """
     for picture, pairs in enumerate(opened.by_picture):
-        if not pairs:
-            continue
-        pending = tuple(
-            (number, left)
+        left = [
+            tuple(pair for pair in pairs if opened.pairs[pair].key not in done[number])
             for number, _ in enumerate(candidates)
-            if (left := tuple(pair for pair in pairs if opened.pairs[pair].key not in done[number]))
-        )
-        truth = str(picture) not in truth_done
-        if truth or pending:
-            yield Task(picture, truth, pending)
+        ]
+        chunks = range(0, max(map(len, left), default=0), PAIRS_PER_TASK)
+        for start in chunks:
+            part = ((number, missing[start : start + PAIRS_PER_TASK]) for number, missing in enumerate(left))
+            yield Task(picture, False, tuple((number, some) for number, some in part if some))
+        if pairs and str(picture) not in truth_done:
+            yield Task(picture, True, ())
 
 
 def _model(model: str, folder: Path) -> str | Path:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from mendpix.errors import InputError
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, ADAPTORS
-from mendpix.evaluation.measure_table import PAIR_MEASURES, SET_MEASURES
+from mendpix.evaluation.measure_table import PAIR_MEASURES, SET_MEASURES, TRUTH_MEASURES
 from mendpix.evaluation.views import Measure, Quantisation, SetMeasure, Shown, Views, quantise
 
 __all__ = [
     "GROUPS",
     "MEASURES",
     "SET_MEASURES",
+    "TRUTH_MEASURES",
     "Measure",
     "Quantisation",
     "SetMeasure",

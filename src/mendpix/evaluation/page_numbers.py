@@ -5,12 +5,21 @@ A section about what was not measured is empty.
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 
 import numpy as np
 
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, Adaptor
+from mendpix.evaluation.explanations import (
+    TOO_FEW,
+    has_close,
+    has_marks,
+    listed,
+    not_measured,
+    told_of_couples,
+    told_untested,
+)
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES
 from mendpix.evaluation.number_format import MISSING, counted, interval, number, p_value
 from mendpix.evaluation.page_parts import (
@@ -28,16 +37,9 @@ from mendpix.evaluation.page_parts import (
     worded,
 )
 from mendpix.evaluation.plots import TRUTH, headlines, line_plot
+from mendpix.evaluation.ranking import has_tests, lacks_pairs, untested_columns
 from mendpix.evaluation.results import ALL, Evaluation, Measured
-from mendpix.evaluation.statistics import LEVEL, Summary
-
-NEEDS = {
-    "detector": "a detector, named in the protocol",
-    "lpips-alex": "the weights of LPIPS, --weights-dir",
-    "lpips-vgg": "the weights of LPIPS, --weights-dir",
-    "inception": "the weights of FID, --weights-dir",
-}
-"""What measures need that does not come with mendpix, in words."""
+from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Summary
 
 CLEAN = "clean-marked"
 """What the detector marks of untouched pictures."""
@@ -70,7 +72,7 @@ def first(summary: Summary) -> Iterator[str]:
             )
             for one in evaluation.models
         ],
-        f"Protocol {evaluation.protocol_id}, all pairs. {_marks(evaluation)}",
+        f"Protocol {evaluation.protocol_id}, all pairs. {_marks_over_all(summary, measures)}",
     )
     yield '<p>Significance is tested picture by picture, see <a href="#made">how it was made</a>. A number says how '
     yield 'far a fill is from what was there, not whether it looks right: <a href="#cases">look at the cases</a>.</p>'
@@ -82,15 +84,24 @@ def by_hole_share(summary: Summary) -> Iterator[str]:
     evaluation = summary.evaluation
     elsewhere = {*detection_measures(evaluation), *ADAPTOR_MEASURES}
     plain = [name for name in evaluation.measures if name not in elsewhere]
+    if not plain and not other_sets(evaluation):
+        return
     opened = [name for name in headlines(evaluation) if name in plain]
+    columns = evaluation.pairs.distinct_columns
+    everywhere = [  # said once, not below each heading
+        column
+        for column in untested_columns(summary, plain, columns)
+        if not any(has_tests(summary, (name,), (column,)) for name in plain)
+    ]
     yield "<p>Bins by the share of the picture that is hole; each upper end belongs to its bin."
-    yield f"{_marks(evaluation)}</p>"
+    words = (TOO_FEW if len(everywhere) == len(columns) else f"{TOO_FEW} in {listed(everywhere)}") if everywhere else ""
+    yield f"{_marks(summary, plain, columns, words)}</p>"
     for name in opened:
         yield f"<h3>{escape(titled(MEASURES[name]))}</h3>"
-        yield _measure(summary, name)
+        yield _measure(summary, name, everywhere)
     for name in plain:
         if name not in opened:
-            yield _folded(titled(MEASURES[name]), _measure(summary, name))
+            yield _folded(titled(MEASURES[name]), _measure(summary, name, everywhere))
     for name in other_sets(evaluation):
         yield _folded(titled(SET_MEASURES[name]), _set_table(evaluation, name))
 
@@ -115,7 +126,7 @@ def detection(summary: Summary) -> Iterator[str]:
     yield "or the fill gives itself away: these numbers compare fills under one detector, or detectors on one fill.</p>"
     if CLEAN in summary.truth:
         estimate = summary.truth[CLEAN][ALL]
-        digits = MEASURES[CLEAN].digits
+        digits = ANY_MEASURES[CLEAN].digits
         ends = f" {interval(estimate, digits)}" if math.isfinite(estimate.high - estimate.low) else ""
         yield f"<p>Of the <strong>untouched pictures</strong> it marks {number(estimate.mean, digits)} %{ends} as "
         yield "filled: false alarms.</p>"
@@ -131,10 +142,10 @@ def detection(summary: Summary) -> Iterator[str]:
             )
             for one in evaluation.models
         ],
-        f"Over all pairs. {_marks(evaluation)}",
+        f"Over all pairs. {_marks_over_all(summary, measures)}",
     )
     for name in measures:
-        yield _folded(f"{titled(MEASURES[name])}, by hole share", _measure(summary, name))
+        yield _folded(f"{titled(MEASURES[name])}, by hole share", _measure(summary, name, ()))
     for name in sets:
         yield _folded(f"{titled(SET_MEASURES[name])}, by hole share", _set_table(evaluation, name))
 
@@ -180,48 +191,72 @@ def pairwise(summary: Summary) -> Iterator[str]:
         for name in measures
     )
     yield "<p>By how much the model of the line is better than the model of the column, over all pairs, with its "
-    yield "interval and p. Tinted: significant after correction for all comparisons; + better, − worse.</p>"
+    yield "interval and p. Tinted: significant after correction over all comparisons of one measure, in all columns; "
+    yield "+ better, − worse.</p>"
     yield f'<fieldset class="choice"><legend>Measure</legend>{buttons}</fieldset>'
     for name in measures:
         yield f'<div id="matrix-{name}">{_matrix(summary, name)}</div>'
 
 
-def _marks(evaluation: Evaluation) -> str:
-    """Say how the tables are to be read."""
-    words = f"Small: {LEVEL} % interval."
-    if len(evaluation.models) > 1:
-        words += " Bold and tinted: best mean. ≈: not significantly worse than the best."
-    if any(np.isnan(values).any() for one in evaluation.models for values in one.values.values()):
-        words += " n = …: only so many pairs have a value; not compared."
-    return words
+def _marks(summary: Summary, measures: Sequence[str], columns: Sequence[str], untested: str) -> str:
+    """Say how tables are to be read.
+
+    Args:
+        summary: What was found.
+        measures: In the tables.
+        columns: In the tables.
+        untested: Where there are too few pictures to test, in words; "" = nowhere.
+    """
+    words = [f"Small: {LEVEL} % interval."]
+    if has_marks(summary, measures):
+        words.append("Bold and tinted: best mean.")
+    if has_close(summary, measures, columns):
+        words.append("≈: not significantly worse than the best.")
+    if untested:
+        words.append(_sentence(untested))
+    if lacks_pairs(summary, measures, columns):
+        words.append("n = …: only so many pairs have a value; not ranked.")
+    return " ".join(words)
+
+
+def _marks_over_all(summary: Summary, measures: Sequence[str]) -> str:
+    return _marks(summary, measures, (ALL,), told_untested(summary, measures, (ALL,)))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _altered(evaluation: Evaluation) -> Iterator[str]:
     for one in evaluation.models:
-        total = int(one.altered.sum())
-        if not total:
+        if not one.altered_pairs:
             continue
-        met = int((one.altered > 0).sum())
         key = evaluation.pairs.keys[int(one.altered.argmax())]
         yield '<div class="warning" role="note">'
-        yield f"<p><strong>{escape(one.name)} altered known pixels</strong>: {counted(total, 'pixel')} outside the "
-        yield f"holes, in {met:,} of {counted(len(one.altered), 'pair')}; most in {escape(key)} "
-        yield f"({int(one.altered.max()):,}).</p>"
+        yield f"<p><strong>{escape(one.name)} altered known pixels</strong>: {counted(one.altered_pixels, 'pixel')} "
+        yield f"outside the holes, in {one.altered_pairs:,} of {counted(one.counted_pairs, 'pair')}; most in "
+        yield f"{escape(key)} ({int(one.altered.max()):,}).</p>"
         yield "<p>Where composites are measured, the true pixels were put back before; elsewhere this is part of the "
         yield "numbers.</p></div>"
 
 
-def _measure(summary: Summary, name: str) -> str:
-    """Write the plot and the table of one measure."""
+def _measure(summary: Summary, name: str, said: Collection[str]) -> str:
+    """Write the plot and the table of one measure.
+
+    Args:
+        summary: What was found.
+        name: The measure.
+        said: Columns of which it stands above that nothing was tested in them.
+    """
     evaluation = summary.evaluation
-    lines = [
-        (one.name, [compared(summary, one.name, name, column) for column in evaluation.pairs.columns])
-        for one in evaluation.models
-    ]
+    columns = evaluation.pairs.distinct_columns
+    lines = [(one.name, [compared(summary, one.name, name, column) for column in columns]) for one in evaluation.models]
     if name in summary.truth:
-        lines.append((TRUTH, [_truth_cell(summary, name, column) for column in evaluation.pairs.columns]))
+        lines.append((TRUTH, [_truth_cell(summary, name, column) for column in columns]))
     shown = _plot(summary, name) if len(evaluation.pairs.bin_names) > 1 else ""
-    return shown + _by_bin(evaluation, lines, "", titled(MEASURES[name]))
+    untested = [column for column in untested_columns(summary, (name,), columns) if column not in said]
+    words = f"{_sentence(TOO_FEW)[:-1]} in {listed(untested)}." if untested else ""
+    return shown + _by_bin(evaluation, lines, words, titled(MEASURES[name]))
 
 
 def _plot(summary: Summary, name: str) -> str:
@@ -234,9 +269,10 @@ def _plot(summary: Summary, name: str) -> str:
 def _by_bin(evaluation: Evaluation, lines: Sequence[tuple[str, Sequence[Cell]]], caption: str, label: str) -> str:
     """Write a table with a column per bin and a last line that says how many pairs are in each."""
     pairs = evaluation.pairs
-    counts = np.bincount(pairs.bins, minlength=len(pairs.bin_names))
-    last = ("pairs", [Cell(f"{count:,}", "count") for count in (*counts.tolist(), len(pairs.keys))])
-    return table(("Hole share", *pairs.columns), [*lines, last], caption, label)
+    counts = np.bincount(pairs.bins, minlength=len(pairs.bin_names)).tolist()
+    counts += [len(pairs.keys)] if len(pairs.bin_names) > 1 else []
+    last = ("pairs", [Cell(f"{count:,}", "count") for count in counts])
+    return table(("Hole share", *pairs.distinct_columns), [*lines, last], caption, label)
 
 
 def _truth_cell(summary: Summary, name: str, column: str) -> Cell:
@@ -255,7 +291,7 @@ def _set_cell(evaluation: Evaluation, model: Measured, name: str, column: str) -
 
 def _set_table(evaluation: Evaluation, name: str) -> str:
     lines = [
-        (one.name, [_set_cell(evaluation, one, name, column) for column in evaluation.pairs.columns])
+        (one.name, [_set_cell(evaluation, one, name, column) for column in evaluation.pairs.distinct_columns])
         for one in evaluation.models
     ]
     least = SET_MEASURES[name].least_pairs
@@ -268,7 +304,7 @@ def _set_table(evaluation: Evaluation, name: str) -> str:
 def _adaptor_table(summary: Summary, adaptor: Adaptor) -> str:
     evaluation = summary.evaluation
     lines: list[tuple[str, Sequence[Cell]]] = []
-    columns = evaluation.pairs.columns
+    columns = evaluation.pairs.distinct_columns
     for label, name in adaptor.rows:
         for one in evaluation.models:
             if name in evaluation.measures:
@@ -279,14 +315,10 @@ def _adaptor_table(summary: Summary, adaptor: Adaptor) -> str:
                 continue
             lines.append((f"{label}: {one.name}", cells))
         if name not in evaluation.measures and name not in evaluation.set_measures:
-            lines.append((label, (Cell(f"not measured{_needs(name)}", "words", len(columns)),)))
-    return _by_bin(evaluation, lines, "", adaptor.title)
-
-
-def _needs(name: str) -> str:
-    """Say what a measure would need, if anything."""
-    needs = MEASURES[name].needs if name in MEASURES else SET_MEASURES[name].vector
-    return f" (needs {NEEDS[needs]})" if needs in NEEDS else ""
+            lines.append((label, (Cell(worded(not_measured(name)), "words", len(columns)),)))
+    measured = [name for _, name in adaptor.rows if name in evaluation.measures]
+    untested = told_untested(summary, measured, columns)
+    return _by_bin(evaluation, lines, _sentence(untested) if untested else "", adaptor.title)
 
 
 def _is_known(evaluation: Evaluation, name: str) -> bool:
@@ -297,7 +329,9 @@ def _is_known(evaluation: Evaluation, name: str) -> bool:
 def _matrix(summary: Summary, name: str) -> str:
     models = [one.name for one in summary.evaluation.models]
     lines = [(row, [_against(summary, row, column, name) for column in models]) for row in models]
-    return table(("Model", *models), lines, f"{titled(MEASURES[name])}: better by")
+    untested = told_of_couples([by_measure[name][ALL] for by_measure in summary.differences.values()])
+    words = f". {_sentence(untested)}" if untested else ""
+    return table(("Model", *models), lines, f"{titled(MEASURES[name])}: better by{words}")
 
 
 def _against(summary: Summary, row: str, column: str, name: str) -> Cell:

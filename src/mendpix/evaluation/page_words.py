@@ -5,11 +5,12 @@ from html import escape
 
 import numpy as np
 
-from mendpix.evaluation.measures import MEASURES, SET_MEASURES
+from mendpix.evaluation.explanations import how_made
+from mendpix.evaluation.measures import SET_MEASURES
 from mendpix.evaluation.number_format import counted
 from mendpix.evaluation.page_parts import Cell, detection_sets, other_sets, table, worded
 from mendpix.evaluation.results import Evaluation
-from mendpix.evaluation.statistics import LEVEL, Summary
+from mendpix.evaluation.statistics import ANY_MEASURES, Summary
 
 
 def header(evaluation: Evaluation, contents: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -43,7 +44,7 @@ def definitions(evaluation: Evaluation) -> Iterator[str]:
     words = {1: "More is better.", -1: "Less is better.", 0: ""}
     yield "<dl>"
     for name in (*evaluation.measures, *(name for name in evaluation.truth if name not in evaluation.measures)):
-        one = MEASURES[name]
+        one = ANY_MEASURES[name]
         yield f"<dt>{escape(one.title)} <code>{escape(name)}</code></dt>"
         yield f"<dd>{_unit(one.unit)}{worded(one.definition)} {words[one.sign]}"
         yield f'<br><span class="faint">Source: {worded(one.source)}</span></dd>'
@@ -59,16 +60,7 @@ def definitions(evaluation: Evaluation) -> Iterator[str]:
 def made(summary: Summary) -> Iterator[str]:
     """Write how the numbers came about and how to get them again."""
     evaluation = summary.evaluation
-    yield _items(
-        (
-            f"Intervals: {LEVEL} % of {summary.resamples:,} bootstrap resamples, percentiles. A resample draws "
-            "pictures with replacement, each with all its pairs: pairs that share a picture are not independent.",
-            f"Significance: two-sided sign-flip permutation tests over the pictures, {summary.flips:,} drawings (all "
-            f"of them where there are no more), at {100 - LEVEL} % after Holm's correction over all comparisons of one "
-            "measure: every two models in every column. The p printed is that of the test alone.",
-            "Pairs without a value are left out of a mean. A difference is over the pairs that both models have.",
-        )
-    )
+    yield _items(how_made(summary))
     yield table(
         ("Computed with", "Version"),
         [(name, (Cell(escape(text), "words"),)) for name, text in evaluation.versions.items()],

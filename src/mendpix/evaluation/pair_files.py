@@ -40,7 +40,7 @@ def write_pairs(opened: OpenProtocol, folder: str | os.PathLike[str], progress: 
         How many pairs were written.
 
     Raises:
-        OutputError: If the folder or a file cannot be written.
+        OutputError: If the folder or a file cannot be written, or the folder holds other pictures.
         DataError: If a picture or mask is broken or does not fit.
     """
     place = Path(folder)
@@ -51,6 +51,13 @@ def write_pairs(opened: OpenProtocol, folder: str | os.PathLike[str], progress: 
         raise OutputError(
             f"pairs must go into a folder that can be made; {place} cannot ({error.strerror}). Choose another."
         ) from error
+    ours = {f"{pair.key}.png" for pair in opened.pairs}
+    others = [path.name for name in (IMAGES, MASKS) for path in (place / name).iterdir() if path.name not in ours]
+    if others:
+        raise OutputError(
+            f"{place} must hold no other pictures, lest they be taken for pairs; it holds {len(others)}, such as "
+            f"{others[0]}. Choose another folder."
+        )
     written = 0
     for number, numbers in enumerate(opened.by_picture):
         picture = opened.read_picture(number)

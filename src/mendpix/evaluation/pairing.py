@@ -4,8 +4,9 @@ Only the list is held in memory, never the pictures.
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,10 +18,15 @@ from mendpix import masks
 from mendpix.data.dataset import PictureLocation, PictureStore, Pixels, find_pictures
 from mendpix.data.mask_files import MaskFolder, read_mask_folder
 from mendpix.errors import DataError, InputError, ModelError, ProtocolError
-from mendpix.evaluation.protocol import Detecting, Pictures, Protocol
+from mendpix.evaluation.fitting import bin_names, bin_of, fit_hole, fit_picture
+from mendpix.evaluation.measures import expand
+from mendpix.evaluation.protocol import Protocol
+from mendpix.evaluation.protocol_facts import describe
 from mendpix.evaluation.results import Pairs
+from mendpix.image_files import ORIENTATION
 from mendpix.types import Mask, Progress
 from mendpix.weights.locate import find_model
+from mendpix.weights.table import MODELS
 
 DEFINITIONS = 1
 """Number of the measures' definitions; raised whenever one of them changes, and part of every protocol's id."""
@@ -30,14 +36,6 @@ HASH_DIGITS = 16
 
 SHOWN = 3
 """How many names an error lists."""
-
-_FILTERS = {
-    "nearest": PillowImage.Resampling.NEAREST,
-    "box": PillowImage.Resampling.BOX,
-    "bilinear": PillowImage.Resampling.BILINEAR,
-    "bicubic": PillowImage.Resampling.BICUBIC,
-    "lanczos": PillowImage.Resampling.LANCZOS,
-}
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,12 @@ class OpenProtocol:
     mask_folders: tuple[MaskFolder, ...]
     pairs: tuple[Pair, ...]
     """Pairs that share a picture stand side by side."""
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of each picture as it is measured, px."""
+    digests: tuple[bytes, ...]
+    """SHA-256 of each picture's file."""
+    hole_digests: Mapping[int, bytes]
+    """SHA-256 of each mask in use, as it lies in its file."""
     id: str
     """16 hexadecimal digits of a SHA-256 over all contents and settings."""
     facts: tuple[str, ...]
@@ -98,6 +102,8 @@ class OpenProtocol:
             DataError: If the file is broken, has changed its size, or is not of the size that the protocol demands.
         """
         location = self.locations[number]
+        if hashlib.sha256(location.read()).digest() != self.digests[number]:
+            raise DataError(f"picture {location.key} has changed since its protocol was opened; run again.")
         return fit_picture(PictureStore((location,), None, kept=1)[0], self.protocol.pictures, location.key)
 
     def read_hole(self, pair: Pair, size: tuple[int, int]) -> Mask:
@@ -106,9 +112,10 @@ class OpenProtocol:
         Raises:
             DataError: If the file is broken or does not fit.
         """
-        settings = self.protocol.masks
-        name, hole = _mask(self.mask_folders, pair.mask)
-        return fit_hole(1 - hole if settings.hole == "black" else hole, size, settings.fit == "cover", name)
+        name, hole = _mask(self.mask_folders, pair.mask, self.protocol)
+        if _digest(hole) != self.hole_digests[pair.mask]:
+            raise DataError(f"mask {name} has changed since its protocol was opened; run again.")
+        return fit_hole(hole, size, self.protocol.masks.fit == "cover", name)
 
 
 def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progress | None = None) -> OpenProtocol:
@@ -130,23 +137,20 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
     tell = progress or _say_nothing
     locations = find_pictures([str(protocol.folder / source) for source in protocol.pictures.sources])
     folders = tuple(_find_masks(protocol.folder / source) for source in protocol.masks.sources)
-    size = protocol.pictures.size_px
-    shares: list[float] = []
-    mask_digest = hashlib.sha256()
-    count = sum(map(len, folders))
-    for number in range(count):
-        name, hole = _mask(folders, number)
-        if protocol.masks.hole == "black":
-            hole = 1 - hole
-        if size is not None:
-            hole = fit_hole(hole, size, protocol.masks.fit == "cover", name)
-        shares.append(masks.hole_share(hole))
-        mask_digest.update(f"{name}\0{hole.shape}\0".encode() + np.packbits(hole > 0).tobytes())
-        tell(0.5 * (number + 1) / count, "reading masks")
     names = [name for folder in folders for name in folder.names]
-    stems = [_stem(name) for name in names]
+    _check_names([*(location.key for location in locations), *names])
+    size = protocol.pictures.size_px
+    cover = protocol.masks.fit == "cover"
+
+    shares: list[float] = []  # of the masks as they are used, if that does not depend on the picture
+    hole_digests: list[bytes] = []
+    for number, _ in enumerate(names):
+        name, hole = _mask(folders, number, protocol)
+        hole_digests.append(_digest(hole))
+        shares.append(masks.hole_share(hole if size is None else fit_hole(hole, size, cover, name)))
+        tell(0.5 * (number + 1) / len(names), "reading masks")
     bins = [bin_of(share, protocol.masks.bins) for share in shares]
-    joined = _join(protocol, [location.key for location in locations], stems, bins)
+    joined = _join(protocol, [location.key for location in locations], [_stem(name) for name in names], bins)
 
     total = len(locations)
     if limit is not None and limit < total:
@@ -154,29 +158,48 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
         place = {old: new for new, old in enumerate(chosen)}
         locations = [locations[number] for number in chosen]
         joined = [(place[picture], mask) for picture, mask in joined if picture in place]
+    if not joined:
+        raise ProtocolError(
+            f"the protocol {protocol.name} must give at least one pair; none of its {len(names)} masks lies in a bin. "
+            "Give other masks, or other bins."
+        )
     joined.sort(key=lambda pair: pair[0])  # stable: the masks of a picture keep their order
+
+    sizes: list[tuple[int, int]] = []
+    digests: list[bytes] = []
+    for number, location in enumerate(locations):
+        content = location.read()
+        digests.append(hashlib.sha256(content).digest())
+        sizes.append(size or _size_of(content, location.key))
+        tell(0.5 + 0.5 * (number + 1) / len(locations), "reading pictures")
     pairs = tuple(
-        Pair(f"{_file_stem(locations[picture].key)}+{_file_stem(names[mask])}", picture, mask, bins[mask], shares[mask])
+        Pair(
+            f"{_file_stem(locations[picture].key)}+{_file_stem(names[mask])}",
+            picture,
+            mask,
+            bin_of(share, protocol.masks.bins),
+            share,
+        )
         for picture, mask in joined
+        for share in [shares[mask] if size else _share_on(protocol, folders, mask, sizes[picture])]
     )
     _refuse_equal([pair.key for pair in pairs], "pairs")
 
-    picture_digest = hashlib.sha256()
-    for number, location in enumerate(locations):
-        picture_digest.update(f"{location.key}\0".encode() + hashlib.sha256(location.read()).digest())
-        tell(0.5 + 0.5 * (number + 1) / len(locations), "reading pictures")
+    used = sorted({mask for _, mask in joined})
     settings = asdict(protocol)
     for key in ("name", "about", "id", "folder"):
         del settings[key]
     for room in ("pictures", "masks"):
-        del settings[room]["sources"]  # where files lie does not matter, what they hold does
+        del settings[room]["sources"]  # what files are called and where they lie does not matter, what they hold does
+    settings["measure"]["metrics"] = expand(protocol.measure.metrics)
+    del settings["measure"]["worst_by"]  # what is shown, not what is measured
     detector = _identify_detector(protocol)
     whole = {
         "definitions": DEFINITIONS,
         "settings": settings | {"detector": detector},
-        "pictures": picture_digest.hexdigest(),
-        "masks": mask_digest.hexdigest(),
-        "pairs": [pair.key for pair in pairs],
+        "pictures": [digest.hex() for digest in digests],
+        "masks": [hole_digests[mask].hex() for mask in used],
+        "pairs": [[picture, used.index(mask)] for picture, mask in joined],
     }
     identity = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:HASH_DIGITS]
     if protocol.id is not None and protocol.id != identity:
@@ -185,72 +208,17 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
             f"the protocol {protocol.name} must have the id {protocol.id}; with these pictures, masks and settings it "
             f"is {identity}.{limited} Get the files it was made for, or delete its id to measure something new."
         )
-    facts = _describe(
+    facts = describe(
         protocol,
-        (len(locations), total, picture_digest.hexdigest()[:HASH_DIGITS]),
-        (count, mask_digest.hexdigest()[:HASH_DIGITS]),
+        (len(locations), total, _joint(digests)),
+        (len(used), _joint([hole_digests[mask] for mask in used])),
         len(pairs),
         detector,
     )
-    return OpenProtocol(protocol, tuple(locations), folders, pairs, identity, facts)
-
-
-def bin_of(share: float, ends: Sequence[float]) -> int:
-    """Number the bin of a hole from 0; `len(ends)` if it lies beyond the last."""
-    return int(np.searchsorted(np.array(ends), share, side="left"))
-
-
-def bin_names(ends: Sequence[float]) -> tuple[str, ...]:
-    """Name every bin that can be met.
-
-    Example:
-        >>> bin_names((0.1, 0.25))
-        ('0–0.1', '0.1–0.25', '0.25–1')
-    """
-    return tuple(f"{low:g}–{high:g}" for low, high in zip((0.0, *ends), (*ends, 1.0), strict=True))
-
-
-def fit_picture(pixels: Pixels, settings: Pictures, name: str) -> Pixels:
-    """Bring a picture to the protocol's size; one that has it comes back as it is.
-
-    Raises:
-        DataError: If the size must be exact and is not.
-    """
-    size = settings.size_px
-    if size is None or pixels.shape[:2] == size:
-        return pixels
-    height, width = size
-    if settings.fit == "exact":
-        raise DataError(
-            f"pictures must be {height} × {width} px; {name} has {pixels.shape[0]} × {pixels.shape[1]}. Remove it, or "
-            'say fit = "crop" or "stretch" in the protocol.'
-        )
-    target = (width, height)
-    if settings.fit == "crop":
-        scale = max(height / pixels.shape[0], width / pixels.shape[1])
-        target = max(width, round(pixels.shape[1] * scale)), max(height, round(pixels.shape[0] * scale))
-    scaled = np.asarray(PillowImage.fromarray(pixels).resize(target, _FILTERS[settings.filter]))
-    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
-    return np.ascontiguousarray(scaled[top : top + height, left : left + width])
-
-
-def fit_hole(hole: Mask, size: tuple[int, int], cover: bool, name: str) -> Mask:
-    """Bring a hole to a size; see `protocol.Masks.fit`.
-
-    Raises:
-        DataError: If the size must be exact and is not, or if nothing would be left known.
-    """
-    if hole.shape == size:
-        return hole
-    if not cover:
-        raise DataError(
-            f"masks must have the size of their picture, {size[0]} × {size[1]} px; {name} has {hole.shape[0]} × "
-            f'{hole.shape[1]}. Remove it, or say fit = "cover" for the masks in the protocol.'
-        )
-    resized = masks.resize_hole(hole, size)
-    if resized.all():
-        raise DataError(f"mask {name} leaves nothing known at {size[0]} × {size[1]} px; replace or remove it.")
-    return resized
+    in_use = {mask: hole_digests[mask] for mask in used}
+    return OpenProtocol(
+        protocol, tuple(locations), folders, pairs, tuple(sizes), tuple(digests), in_use, identity, facts
+    )
 
 
 def _say_nothing(share: float, what: str) -> None:
@@ -273,10 +241,11 @@ def _join(protocol: Protocol, keys: Sequence[str], stems: Sequence[str], bins: S
             for picture in range(len(keys))
             for place, members in enumerate(listed)
         ]
-    _refuse_equal(stems, "masks")
+    mask_names = [PurePosixPath(stem).name for stem in stems]
+    _refuse_equal(mask_names, "masks")
     pictures = [_stem(PurePosixPath(key).name) for key in keys]
     _refuse_equal(pictures, "pictures")
-    by_name = {PurePosixPath(stem).name: mask for mask, stem in enumerate(stems)}
+    by_name = {name: mask for mask, name in enumerate(mask_names)}
     lacking = [name for name in pictures if name not in by_name]
     if lacking:
         raise DataError(
@@ -293,52 +262,13 @@ def _refuse_equal(names: Sequence[str], what: str) -> None:
         raise DataError(f"{what} must have different names; {twice} occurs twice. Rename one of the files.")
 
 
-def _describe(
-    protocol: Protocol, pictures: tuple[int, int, str], masks_: tuple[int, str], pairs: int, detector: str | None
-) -> tuple[str, ...]:
-    """Write the protocol in words."""
-    look, holes, measure = protocol.pictures, protocol.masks, protocol.measure
-    used, found, picture_hash = pictures
-    some = "all" if used == found else "at equal distances in the list"
-    if look.size_px is None:
-        size = "pictures keep their own sizes"
-    else:
-        how = {
-            "exact": "nothing is resized",
-            "crop": f"scaled to cover it ({look.filter}, Pillow, 8 bits), centre",
-            "stretch": f"stretched to it ({look.filter}, Pillow, 8 bits)",
-        }[look.fit]
-        size = f"{look.size_px[0]} × {look.size_px[1]} px, {how}"
-    way = {
-        "in-order": "picture x gets mask x, masks starting anew when they run out",
-        "every-mask": "mask x goes to picture x, pictures starting anew when they run out",
-        "every-bin": f"picture x gets mask x + {holes.step} k of bin k, starting anew when a bin runs out; masks "
-        "beyond the last bin are not used",
-        "same-name": "a picture gets the mask with its name",
-    }[holes.pairing]
-    shown = {
-        "composite": "composite (known pixels from the true picture)",
-        "raw": "raw answer (networks run once on the whole picture)",
-    }[measure.image]
-    rounding = {"round": "rounded to 8 bits", "truncate": "truncated to 8 bits", "none": "not quantised"}
-    return (
-        f"pictures: {used} of {found} ({some}), sha256 {picture_hash}",
-        f"masks: {masks_[0]}, sha256 {masks_[1]}, hole = {holes.hole}"
-        + (", resized so that nothing of a hole is lost" if holes.fit == "cover" else ""),
-        f"pairs: {pairs}; {way}",
-        "bins: share of the picture that is hole, upper ends " + ", ".join(f"{end:g}" for end in holes.bins),
-        f"size: {size}",
-        f"measured: {shown}, {rounding[measure.quantisation]}; the hole's content is zeroed before filling",
-        *([_describe_detector(protocol.detector, detector)] if protocol.detector and detector else ()),
-    )
-
-
 def _identify_detector(protocol: Protocol) -> str | None:
     """Hash the detector's file; None if there is to be none."""
     if protocol.detector is None:
         return None
     path = find_model(protocol.detector.model, protocol.folder)
-    if path is None:
+    entry = MODELS.get(protocol.detector.model)
+    if path is None or (entry is not None and entry.kind != "detector"):
         raise ModelError(
             f"a detector was expected in the protocol; {protocol.detector.model} only fills. Name scenes-detector, or "
             "a detector's file."
@@ -346,21 +276,52 @@ def _identify_detector(protocol: Protocol) -> str | None:
     return _content(path)
 
 
-def _describe_detector(settings: Detecting, content: str) -> str:
-    return f"detector: {Path(settings.model).stem}, sha256 {content}, looks at what is measured and knows no mask"
-
-
 def _find_masks(source: Path) -> MaskFolder:
     """List the masks of a folder, or take one file for a folder of its own."""
     return MaskFolder(source.parent, [source.name], None) if source.is_file() else read_mask_folder(source)
 
 
-def _mask(folders: Sequence[MaskFolder], number: int) -> tuple[str, Mask]:
+def _mask(folders: Sequence[MaskFolder], number: int, protocol: Protocol) -> tuple[str, Mask]:
+    """Read a mask by its number over all folders: its name, and its hole at the size of its file."""
     for folder in folders:
         if number < len(folder):
-            return folder[number]
+            name, hole = folder[number]
+            return name, 1 - hole if protocol.masks.hole == "black" else hole
         number -= len(folder)
     raise IndexError(number)
+
+
+def _share_on(protocol: Protocol, folders: Sequence[MaskFolder], mask: int, size: tuple[int, int]) -> float:
+    """Measure a mask on a picture of its own size; refuses one that does not fit."""
+    name, hole = _mask(folders, mask, protocol)
+    return masks.hole_share(fit_hole(hole, size, protocol.masks.fit == "cover", name))
+
+
+def _size_of(content: bytes, name: str) -> tuple[int, int]:
+    """Read height and width of a picture, turned upright, from its head."""
+    try:
+        with PillowImage.open(io.BytesIO(content)) as picture:
+            sideways = picture.getexif().get(ORIENTATION, 1) >= 5
+            return (picture.width, picture.height) if sideways else (picture.height, picture.width)
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken data
+        raise DataError(f"picture {name} cannot be read ({error}). Replace or remove it.") from error
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names that could not be written into a table."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"file names must be UTF-8, to stand in tables; {name!r} is not. Rename it.") from error
+
+
+def _digest(hole: Mask) -> bytes:
+    return hashlib.sha256(f"{hole.shape}".encode() + np.packbits(hole > 0).tobytes()).digest()
+
+
+def _joint(digests: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:HASH_DIGITS]
 
 
 def _content(path: Path) -> str:

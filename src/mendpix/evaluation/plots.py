@@ -8,6 +8,7 @@ from pathlib import Path
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import InputError, OutputError
 from mendpix.evaluation import svg
+from mendpix.evaluation.explanations import TOO_FEW
 from mendpix.evaluation.measures import MEASURES, Measure
 from mendpix.evaluation.number_format import interval, number
 from mendpix.evaluation.results import ALL, Evaluation
@@ -108,8 +109,7 @@ def line_plot(summary: Summary, measure: str) -> str:
         InputError: If the measure is not in the summary.
     """
     shown, series = _known(summary, measure), _series(summary, measure)
-    columns = summary.evaluation.pairs.columns
-    columns = columns if len(columns) > 2 else columns[:1]  # the only bin is all pairs
+    columns = summary.evaluation.pairs.distinct_columns
     bottom = TOP_PX + FIELD_PX
     ends = [
         end
@@ -147,7 +147,7 @@ def line_plot(summary: Summary, measure: str) -> str:
 
 
 def difference_plot(summary: Summary, first_model: str, measure: str, column: str = ALL) -> str:
-    """Draw by how much every other model is better than one, with intervals; hollow = not significant.
+    """Draw by how much every other model is better than one, with intervals; hollow = not significant, or not tested.
 
     Args:
         summary: What was found.
@@ -178,11 +178,12 @@ def difference_plot(summary: Summary, first_model: str, measure: str, column: st
     right = WIDTH_PX - 26 - max(map(svg.text_width, texts), default=0.0)
     top, bottom = TOP_PX + 18, TOP_PX + 18 + ROW_PX * max(1, len(lines))
     where = "all pairs" if column == ALL else f"bin {column}"
+    hollow = told_of_hollow([found for _, _, found in lines])
     better = "has more than" if shown.sign == 0 else "is better than"
     parts = [
         svg.words(20, 24, _titled(shown), size=15, bold=True),
         svg.words(20, 43, f"difference to {svg.shorten(first_model)}, {where}"),
-        svg.words(20, 60, f"right of 0: {better} it · bar: {LEVEL} % interval · hollow: not significant", kind=_FAINT),
+        svg.words(20, 60, f"right of 0: {better} it · bar: {LEVEL} % interval · hollow: {hollow}", kind=_FAINT),
     ]
     ends = [end for _, _, found in lines for end in _ends(found.estimate)]
     if ends:
@@ -206,6 +207,14 @@ def difference_plot(summary: Summary, first_model: str, measure: str, column: st
     height = bottom + 56
     parts.append(_caption(summary, height))
     return svg.drawing(WIDTH_PX, height, f"{_titled(shown)}: differences to {first_model}, {where}", parts)
+
+
+def told_of_hollow(differences: Sequence[Difference]) -> str:
+    """Say what a hollow mark of a plot of differences means."""
+    untested = sum(found.too_few for found in differences)
+    if not untested:
+        return "not significant"
+    return TOO_FEW if untested == len(differences) else f"not significant, or {TOO_FEW}"
 
 
 def write_plots(summary: Summary, folder: Path) -> list[Path]:

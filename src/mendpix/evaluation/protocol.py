@@ -58,8 +58,8 @@ class Masks:
     pairing: Pairing = "in-order"
     """`in-order`: picture x (from 0) gets mask x, the masks starting anew when they run out. `every-mask`: mask x
     goes to picture x, the pictures starting anew. `every-bin`: picture x gets a mask of every bin, number
-    x + step × k of bin k, starting anew; masks beyond the last bin are not used. `same-name`: each picture gets the
-    mask with its name."""
+    x + step × k of the k-th bin that has masks, starting anew; masks beyond the last bin are not used. `same-name`:
+    each picture gets the mask with its name."""
     step: int = 0
     """For `every-bin`: by how many masks the bins are shifted against each other."""
     bins: tuple[float, ...] = SIX_BINS
@@ -72,6 +72,8 @@ class Masks:
             raise InputError("sources must name at least one folder of masks; got none.")
         if not self.bins or list(self.bins) != sorted(set(self.bins)) or not 0 < self.bins[0] <= self.bins[-1] <= 1:
             raise InputError(f"bins must be rising shares in (0, 1]; got {list(self.bins)}.")
+        if len({f"{end:g}" for end in self.bins}) < len(self.bins):
+            raise InputError(f"bins must differ in their first six digits, to be told apart; got {list(self.bins)}.")
         if self.step < 0 or (self.step and self.pairing != "every-bin"):
             raise InputError(f"step must be at least 0, and goes with pairing 'every-bin' only; got {self.step}.")
 
@@ -133,7 +135,12 @@ class Protocol:
     """Where relative sources start; not part of the file."""
 
     def __post_init__(self) -> None:
-        """Check that what the measures need is there."""
+        """Check that tables fit together, and that what the measures need is there."""
+        if self.masks.pairing == "every-bin" and self.masks.fit == "cover" and self.pictures.fit == "keep":
+            raise InputError(
+                "pairing 'every-bin' needs masks whose bins do not depend on the picture; with fit 'keep' for pictures "
+                "and 'cover' for masks they do. Give the pictures a size_px, or pair them in another way."
+            )
         single, sets = expand(self.measure.metrics)
         wanting = [name for name in single if MEASURES[name].needs == "detector"]
         wanting += [name for name in sets if SET_MEASURES[name].vector == "detector"]

@@ -4,14 +4,25 @@ Only models that have a value for as many pairs as any other are ranked: means o
 """
 
 import math
+from collections.abc import Sequence
 
 from mendpix.evaluation.measures import MEASURES
-from mendpix.evaluation.statistics import Summary
+from mendpix.evaluation.statistics import Difference, Summary
 
 
 def full_count(summary: Summary, measure: str, column: str) -> int:
     """Return the largest number of pairs for which a model has a value."""
     return max((found[measure][column].pairs for found in summary.means.values()), default=0)
+
+
+def lacks_pairs(summary: Summary, measures: Sequence[str], columns: Sequence[str]) -> bool:
+    """Tell whether a model has values for some pairs, but for fewer than another has."""
+    return any(
+        found[name][column].pairs not in (0, full_count(summary, name, column))
+        for found in summary.means.values()
+        for name in measures
+        for column in columns
+    )
 
 
 def best_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]:
@@ -29,7 +40,7 @@ def best_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]:
 def close_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]:
     """Return the models that are worse than the best, but not significantly.
 
-    Where a difference cannot be tested, because a mean is infinite, no model is close.
+    Where a difference cannot be tested, because a mean is infinite or there are too few pictures, no model is close.
     """
     best = best_models(summary, measure, column)
     if not best:
@@ -40,6 +51,37 @@ def close_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]
         if model not in best
     }
     return tuple(model for model, each in found.items() if not each.significant and not math.isnan(each.p))
+
+
+def untested_columns(summary: Summary, measures: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns in which too few pictures have values to test any ranked model against the best.
+
+    Args:
+        summary: What was found.
+        measures: In one of these at least.
+        columns: Which columns to look at.
+    """
+    return tuple(
+        column
+        for column in columns
+        if any(found.too_few for name in measures for found in _against_best(summary, name, column))
+    )
+
+
+def has_tests(summary: Summary, measures: Sequence[str], columns: Sequence[str]) -> bool:
+    """Tell whether any ranked model was tested against the best."""
+    return any(
+        not math.isnan(found.p)
+        for column in columns
+        for name in measures
+        for found in _against_best(summary, name, column)
+    )
+
+
+def _against_best(summary: Summary, measure: str, column: str) -> list[Difference]:
+    best = best_models(summary, measure, column)
+    others = (model for model in _ranked(summary, measure, column) if model not in best)
+    return [summary.difference(best[0], model, measure, column) for model in others] if best else []
 
 
 def _ranked(summary: Summary, measure: str, column: str) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ class Layout:
 
     @property
     def columns(self) -> list[Column]:
-        """The bins, then all pairs."""
-        return [*self.bins, self.all]
+        """The bins, then all pairs; of a single bin only that, since it is all pairs."""
+        return [*self.bins, self.all] if len(self.bins) > 1 else self.bins
 
     def own(self, values: NDArray[Any]) -> NDArray[Any]:
         """Sum over all pairs of each column: (pairs, V) to (V, columns)."""
@@ -99,7 +99,7 @@ class Bootstrap:
             values: On the grid, shape (pairs, V).
 
         Returns:
-            Shape (V, columns, resamples); the last column is that of all pairs.
+            Shape (V, columns, resamples).
         """
         found = np.empty((values.shape[1], len(self._layout.columns), self._resamples))
         draws = _drawn_pictures(self._layout.pictures, _chunks(self._resamples, self._layout.pictures), self._seed)
@@ -139,7 +139,7 @@ class SignFlips:
         # Values were rounded to whole numbers: sums that would be alike without that differ by no more than this.
         least = own - 2.0 * np.array([len(column.pairs) for column in columns])  # (differences, columns)
 
-        exact = [len(column.pictures) < self._flips.bit_length() for column in columns]
+        exact = [_is_exact(len(column.pictures), self._flips) for column in columns]
         reached = np.zeros_like(own)
         if not all(exact):
             draws = _drawn_signs(self._layout.pictures, _chunks(self._flips, width), self._seed)
@@ -153,6 +153,36 @@ class SignFlips:
             for line, places in enumerate(differences):
                 p_values[line, place] = np.mean(np.abs(_subtract(sums, places)) >= least[line, place])
         return p_values
+
+
+def least_p(pictures: int, flips: int) -> float:
+    """Give the smallest p that a test of `SignFlips` can have: that of differences with one sign.
+
+    Args:
+        pictures: How many have a difference.
+        flips: Drawings of signs.
+
+    Example:
+        >>> least_p(3, 10_000), least_p(8, 10_000), least_p(500, 9_999)
+        (0.25, 0.0078125, 0.0001)
+    """
+    if _is_exact(pictures, flips):
+        return 2.0 ** (1 - max(pictures, 1))
+    return 1 / (1 + flips)
+
+
+def count_least_pictures(p: float, flips: int) -> int:
+    """Give how many pictures a difference must have, at least, for a test of `SignFlips` to find so small a p.
+
+    Args:
+        p: The largest that is wanted; no smaller than what so many drawings can find.
+        flips: Drawings of signs.
+
+    Example:
+        >>> count_least_pictures(0.05, 10_000), count_least_pictures(0.05 / 12, 10_000)
+        (6, 9)
+    """
+    return next(pictures for pictures in range(1, flips.bit_length() + 1) if least_p(pictures, flips) <= p)
 
 
 def percentiles(values: Floats, shares: tuple[float, float]) -> Floats:
@@ -210,6 +240,11 @@ def _column(numbers: NDArray[np.int64], pairs: NDArray[np.int64]) -> Column:
     return Column(order, starts.astype(np.int64), pictures)
 
 
+def _is_exact(pictures: int, flips: int) -> bool:
+    """Tell whether all combinations of signs are no more than would be drawn."""
+    return pictures < flips.bit_length()
+
+
 def _subtract(values: Floats, places: tuple[int, ...]) -> Floats:
     first, *second = places
     return values[first] - values[second[0]] if second else values[first]
@@ -244,16 +279,17 @@ def _all_signs(pictures: int) -> Floats:
 
 
 def _products(layout: Layout, values: Floats, draws: Iterator[Floats]) -> Iterator[Floats]:
-    """Multiply weights by picture with sums by picture, for every bin; all bins together are the last column.
+    """Multiply weights by picture with sums by picture, for every bin; all of several bins are the last column.
 
     Yields:
         Shape (V, columns, rows of the weights).
     """
     sums = [column.sums(values) for column in layout.bins]
     for weights in draws:
-        found = np.zeros((values.shape[1], len(sums) + 1, len(weights)))
+        found = np.zeros((values.shape[1], len(layout.columns), len(weights)))
         for place, (column, column_sums) in enumerate(zip(layout.bins, sums, strict=True)):
             met = weights if len(column.pictures) == layout.pictures else weights[:, column.pictures]
             found[:, place] = (met @ column_sums).T
-            found[:, -1] += found[:, place]
+            if len(sums) > 1:
+                found[:, -1] += found[:, place]
         yield found

@@ -15,6 +15,9 @@ FloatVector = NDArray[np.float64]
 ALL = "all"
 """Column of all pairs, beside the bins."""
 
+NOT_COUNTED = -1
+"""Stands for a count of altered pixels where there is none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -33,8 +36,13 @@ class Pairs:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of every table: the bins, then all pairs."""
+        """Columns for programs, whatever the bins: the bins, then all pairs."""
         return (*self.bin_names, ALL)
+
+    @property
+    def distinct_columns(self) -> tuple[str, ...]:
+        """Columns that differ, those of tables and tests: a single bin is all pairs, and stands for them."""
+        return self.columns if len(self.bin_names) > 1 else self.bin_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +75,27 @@ class Measured:
     values: Mapping[str, FloatVector]
     """Per-pair measure, by its name in `measures.MEASURES`."""
     altered: NDArray[np.int64]
-    """Known pixels that the model's own answer changed, per pair. They were put right before measuring a composite."""
+    """Known pixels that the model's own answer changed, per pair; they were put right before measuring a composite.
+    `NOT_COUNTED` where nobody counted, as of a network that makes whole pictures in a protocol that measures these.
+    """
     set_values: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     """Measure of the whole set (Fréchet distance and the like) -> column -> value; NaN where too few pairs."""
     timing: Timing | None = None
+
+    @property
+    def counted_pairs(self) -> int:
+        """Of how many pairs altered pixels were counted."""
+        return int((self.altered != NOT_COUNTED).sum())
+
+    @property
+    def altered_pairs(self) -> int:
+        """How many pairs have altered pixels, of those counted."""
+        return int((self.altered > 0).sum())
+
+    @property
+    def altered_pixels(self) -> int:
+        """How many pixels were altered, of all pairs counted."""
+        return int(self.altered[self.altered > 0].sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,19 +6,21 @@ sees the same resamples. A column in which fewer than two pictures have a value 
 
 **Tests** are two-sided sign-flip permutation tests over the pictures: if two models were interchangeable, the
 differences of a picture's pairs, all together, could as well have the other sign. Whether a difference is *significant*
-is said after Holm's correction over all comparisons of one measure: every two models in every column.
+is said after Holm's correction over all comparisons of one measure, in all columns: every two models in every bin and
+over all pairs. A single bin is all pairs: it is compared once, and what is found stands under both names. A difference
+in so few pictures that no p could be small enough after correction is not tested, nor counted (`Difference.too_few`).
 
 **Not a number** (not measured, or it means nothing for a pair) is left out, and `Estimate.pairs` says how many pairs
 are left; a difference is over the pairs that both models have. **Infinite** values, which some programs print for equal
-pictures, make the mean of their columns infinite, and both ends of the interval too; there is no test then (NaN). Two
-infinite values of one sign differ by 0.
+pictures, make a column's mean and interval infinite, and there is no test (NaN); two of one sign differ by 0.
 
 Knows no picture and no model, only numbers; writes nothing.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from typing import TypeVar
 
@@ -26,8 +28,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import InputError
-from mendpix.evaluation.measures import MEASURES
-from mendpix.evaluation.resampling import Bootstrap, Floats, Layout, SignFlips, correct_by_holm, percentiles
+from mendpix.evaluation.measures import MEASURES, TRUTH_MEASURES, Measure
+from mendpix.evaluation.resampling import (
+    Bootstrap,
+    Floats,
+    Layout,
+    SignFlips,
+    correct_by_holm,
+    count_least_pictures,
+    least_p,
+    percentiles,
+)
 from mendpix.evaluation.results import ALL, Evaluation, FloatVector, Pairs
 
 _T = TypeVar("_T")
@@ -41,6 +52,9 @@ FLIPS = 10_000
 SEED = 0
 LEVEL = 95
 """Percent of the resamples that an interval holds; 100 less this is the level of the tests, after correction."""
+
+ANY_MEASURES: Mapping[str, Measure] = {**MEASURES, **TRUTH_MEASURES}
+"""Measures of pairs and of untouched pictures, by name."""
 
 BLOCK_BYTES = 48 * 2**20
 """Measures are taken together as long as their resampled sums need no more than this."""
@@ -78,11 +92,13 @@ class Difference:
     p: float
     """Two-sided, of this test alone; NaN if there is nothing to test."""
     significant: bool
-    """Whether it holds when all comparisons of the measure are looked at together."""
+    """Whether it holds when all comparisons of the measure are looked at together; False if it was not tested."""
+    too_few: bool = False
+    """Whether it was not tested because no difference in so few pictures could be significant."""
 
     def negated(self) -> "Difference":
         """Return the same for the two models in the other order."""
-        return Difference(self.estimate.negated(), self.p, self.significant)
+        return replace(self, estimate=self.estimate.negated())
 
 
 Estimates = Mapping[str, Estimate]
@@ -106,6 +122,12 @@ class Summary:
     resamples: int = RESAMPLES
     seed: int = SEED
     flips: int = FLIPS
+    comparisons: int = 0
+    """How many comparisons each measure has: every two models in every distinct column."""
+    least_pictures: int = 0
+    """From how many pictures on a difference is tested; 0 if there is nothing to compare."""
+    least_p: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Column -> the smallest p that a test can have with as many pictures as it holds."""
 
     def difference(self, first: str, second: str, measure: str, column: str = ALL) -> Difference:
         """Give the difference of two models in any order; positive = `first` is better.
@@ -133,10 +155,13 @@ def summarise(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int =
     _check(evaluation, resamples)
     pairs, names = evaluation.pairs, [model.name for model in evaluation.models]
     couples = list(combinations(range(len(names)), 2))
-    flips = count_flips(len(couples) * len(pairs.columns))
+    comparisons = len(couples) * len(pairs.distinct_columns)
+    flips = count_flips(comparisons)
     layout = Layout(pairs)
     drawings = Bootstrap(layout, resamples=resamples, seed=seed), SignFlips(layout, flips=flips, seed=seed)
-    limit = BLOCK_BYTES // (8 * resamples * len(pairs.columns))
+    limit = BLOCK_BYTES // (8 * resamples * len(layout.columns))
+    least_pictures = count_least_pictures((1 - LEVEL / 100) / comparisons, flips) if comparisons else 0
+    compare = partial(_compare, layout, *drawings, least_pictures)
 
     nothing = np.full(len(pairs.keys), np.nan)
     truth = (_Drawn.of(layout, measure, [values], []) for measure, values in evaluation.truth.items())
@@ -147,17 +172,19 @@ def summarise(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int =
     of_truth = {
         drawn.measure: _in_columns(pairs, found[0])
         for block in _blocks(truth, limit)
-        for drawn, found, _ in _compare(layout, *drawings, block)
+        for drawn, found, _ in compare(block)
     }
     means: dict[str, dict[str, Estimates]] = {name: {} for name in names}
     differences: dict[tuple[str, str], dict[str, Differences]] = {(names[a], names[b]): {} for a, b in couples}
     for block in _blocks(measured, limit):
-        for drawn, found, compared in _compare(layout, *drawings, block):
+        for drawn, found, compared in compare(block):
             for name, estimates in zip(names, found, strict=True):
                 means[name][drawn.measure] = _in_columns(pairs, estimates)
             for by_measure, columns in zip(differences.values(), compared, strict=True):
                 by_measure[drawn.measure] = _in_columns(pairs, columns)
-    return Summary(evaluation, means, of_truth, differences, resamples, seed, flips)
+    least = _in_columns(pairs, [least_p(len(column.pictures), flips) for column in layout.columns])
+    settings = resamples, seed, flips, comparisons, least_pictures, least
+    return Summary(evaluation, means, of_truth, differences, *settings)
 
 
 def count_flips(comparisons: int) -> int:
@@ -207,12 +234,16 @@ class _Drawn:
                 kept.append(_subtract(kept[first], kept[second]))
         stacked = np.stack(kept, axis=1)
         grid, unit = layout.to_grid(stacked)
-        sign = -1 if measure in MEASURES and MEASURES[measure].sign < 0 else 1
+        sign = -1 if ANY_MEASURES[measure].sign < 0 else 1
         return cls(measure, sign, stacked, grid, unit, len(values), tuple(differences))
 
 
 def _compare(
-    layout: Layout, bootstrap: Bootstrap, sign_flips: SignFlips, block: Sequence[_Drawn]
+    layout: Layout,
+    bootstrap: Bootstrap,
+    sign_flips: SignFlips,
+    least_pictures: int,
+    block: Sequence[_Drawn],
 ) -> Iterator[tuple[_Drawn, list[list[Estimate]], list[list[Difference]]]]:
     """Yield, for each measure, the estimates of its models and the differences of every two models, by column."""
     starts = np.cumsum([0, *(drawn.values.shape[1] for drawn in block)]).tolist()
@@ -226,12 +257,13 @@ def _compare(
     intervals = _Intervals(layout, bootstrap, grid, block)
     for number, (drawn, p_values) in enumerate(zip(block, np.split(tested, ends[:-1]), strict=True)):
         found, compared = intervals.estimate(drawn, starts[number])
-        for line, estimates in zip(p_values, compared, strict=True):
-            line[[not math.isfinite(each.mean) for each in estimates]] = np.nan
+        finite = np.isfinite([[each.mean for each in estimates] for estimates in compared]).reshape(p_values.shape)
+        too_few = finite & (intervals.pictures(drawn, starts[number]) < least_pictures)
+        p_values[~finite | too_few] = np.nan
         holds = correct_by_holm(p_values.ravel(), 1 - LEVEL / 100).reshape(p_values.shape)
         differences = [
-            [Difference(each, float(p), bool(held)) for each, p, held in zip(estimates, line, of_line, strict=True)]
-            for estimates, line, of_line in zip(compared, p_values, holds, strict=True)
+            [Difference(each, float(p), bool(held), bool(few)) for each, p, held, few in zip(*lines, strict=True)]
+            for lines in zip(compared, p_values, holds, too_few, strict=True)
         ]
         yield drawn, found, differences
 
@@ -270,6 +302,11 @@ class _Intervals:
             estimates = _estimates(mean, offsets, counts[first])
             compared.append([each.negated() for each in estimates] if drawn.sign < 0 else estimates)
         return found, compared
+
+    def pictures(self, drawn: _Drawn, start: int) -> NDArray[np.int64]:
+        """Count the pictures that have a value of each difference, shape (differences, columns)."""
+        first = np.array([start + places[0] for places in drawn.differences], np.int64)
+        return self._pictures[self._pattern[first]]
 
     def _offsets(self, first: int, second: int | None = None) -> Floats:
         """Give the ends of the interval relative to the mean, so that a sample without spread has exactly its mean.
@@ -335,7 +372,9 @@ def _subtract(first: FloatVector, second: FloatVector) -> FloatVector:
 
 
 def _in_columns(pairs: Pairs, values: Sequence[_T]) -> dict[str, _T]:
-    return dict(zip(pairs.columns, values, strict=True))
+    """Name what was found in each column; what was found in a single bin is that of all pairs, too."""
+    found = dict(zip(pairs.distinct_columns, values, strict=True))
+    return {**found, ALL: values[-1]}
 
 
 def _check(evaluation: Evaluation, resamples: int) -> None:
@@ -348,7 +387,7 @@ def _check(evaluation: Evaluation, resamples: int) -> None:
     names = [model.name for model in evaluation.models]
     if len(set(names)) < len(names):
         raise InputError(f"models must have different names; got {', '.join(names)}. Give one of them another name.")
-    unknown = sorted(set(evaluation.measures) - set(MEASURES))
+    unknown = sorted((set(evaluation.measures) - set(MEASURES)) | (set(evaluation.truth) - set(ANY_MEASURES)))
     if unknown:
         raise InputError(f"measures must be in the table of measures; got {', '.join(unknown)}. Check the protocol.")
     vectors = [("truth", evaluation.truth), *((model.name, model.values) for model in evaluation.models)]

@@ -5,6 +5,7 @@ The same summary gives the same bytes: no times of day, no dates, nothing of the
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import numpy as np
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import OutputError
 from mendpix.evaluation.markdown import markdown
-from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Measure, SetMeasure
+from mendpix.evaluation.measures import SET_MEASURES, Measure, SetMeasure
 from mendpix.evaluation.number_format import for_csv, for_json
 from mendpix.evaluation.plots import TRUTH, write_plots
-from mendpix.evaluation.results import Evaluation, Measured, Timing
-from mendpix.evaluation.statistics import LEVEL, Difference, Estimate, Summary
+from mendpix.evaluation.results import NOT_COUNTED, Evaluation, Measured, Timing
+from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Difference, Estimate, Summary
 
 __all__ = ["markdown", "write_tables"]
 
@@ -93,8 +94,8 @@ def _differences(summary: Summary) -> Iterator[tuple[object, ...]]:
     for (first, second), by_measure in summary.differences.items():
         for measure, by_column in by_measure.items():
             for column, found in by_column.items():
-                tested = for_csv(found.p), "yes" if found.significant else "no"
-                yield (first, second, measure, column, *_in_csv(found.estimate), *tested)
+                holds = "" if math.isnan(found.p) else "yes" if found.significant else "no"
+                yield (first, second, measure, column, *_in_csv(found.estimate), for_csv(found.p), holds)
 
 
 def _pair_measures(evaluation: Evaluation) -> tuple[str, ...]:
@@ -104,8 +105,8 @@ def _pair_measures(evaluation: Evaluation) -> tuple[str, ...]:
 def _pairs(evaluation: Evaluation, measures: Sequence[str]) -> Iterator[tuple[object, ...]]:
     """Yield a line per pair and model, and one of the untouched picture if anything was measured of it."""
     pairs = evaluation.pairs
-    rows: list[tuple[str, Mapping[str, Any], Sequence[int] | None]] = [
-        (model.name, model.values, model.altered.tolist()) for model in evaluation.models
+    rows: list[tuple[str, Mapping[str, Any], Sequence[object] | None]] = [
+        (model.name, model.values, _altered(model)) for model in evaluation.models
     ]
     if evaluation.truth:
         rows.insert(0, (TRUTH_IN_CSV, evaluation.truth, None))
@@ -119,6 +120,11 @@ def _pairs(evaluation: Evaluation, measures: Sequence[str]) -> Iterator[tuple[ob
         for name, values, altered in rows:
             numbers = (for_csv(values[measure][number]) if measure in values else "" for measure in measures)
             yield (*where, name, "" if altered is None else altered[number], *numbers)
+
+
+def _altered(model: Measured) -> list[object]:
+    """Return how many known pixels were altered, per pair; nothing where they were not counted."""
+    return ["" if count == NOT_COUNTED else count for count in model.altered.tolist()]
 
 
 def _counts(evaluation: Evaluation) -> list[int]:
@@ -135,6 +141,7 @@ def _report(summary: Summary) -> dict[str, Any]:
     evaluation = summary.evaluation
     pairs = evaluation.pairs
     names = [*evaluation.measures, *evaluation.set_measures, *evaluation.truth]
+    described = {**ANY_MEASURES, **SET_MEASURES}
     return {
         "protocol": {
             "name": evaluation.protocol_name,
@@ -151,9 +158,12 @@ def _report(summary: Summary) -> dict[str, Any]:
             "resamples": summary.resamples,
             "seed": summary.seed,
             "sign_flips": summary.flips,
+            "comparisons": summary.comparisons,
+            "least_pictures": summary.least_pictures,
+            "least_p": {column: for_json(p) for column, p in summary.least_p.items()},
         },
         "versions": dict(evaluation.versions),
-        "measures": {name: _described(MEASURES[name] if name in MEASURES else SET_MEASURES[name]) for name in names},
+        "measures": {name: _described(described[name]) for name in names},
         "models": [_model(summary, model) for model in evaluation.models],
         "truth": {
             measure: {column: _estimate(each) for column, each in found.items()}
@@ -189,7 +199,11 @@ def _model(summary: Summary, model: Measured) -> dict[str, Any]:
         "name": model.name,
         "source": model.source,
         "mark": model.mark,
-        "altered": {"pairs": int((model.altered > 0).sum()), "pixels": int(model.altered.sum())},
+        "altered": {
+            "pairs": model.altered_pairs if model.counted_pairs else None,
+            "pixels": model.altered_pixels if model.counted_pairs else None,
+            "counted_pairs": model.counted_pairs,
+        },
         "means": {
             measure: {column: _estimate(each) for column, each in found.items()}
             for measure, found in summary.means[model.name].items()
@@ -223,4 +237,9 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
-    return {**_estimate(difference.estimate), "p": for_json(difference.p), "significant": difference.significant}
+    return {
+        **_estimate(difference.estimate),
+        "p": for_json(difference.p),
+        "significant": None if math.isnan(difference.p) else difference.significant,
+        "too_few_pictures": difference.too_few,
+    }

@@ -11,8 +11,9 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from mendpix.errors import InputError, MendpixError, ModelError
+from mendpix.errors import InputError, ModelError
 from mendpix.evaluation.candidates import Candidate
+from mendpix.evaluation.measurer import without_hole
 from mendpix.evaluation.pairing import OpenProtocol
 from mendpix.evaluation.results import Timing
 
@@ -57,7 +58,7 @@ def time_candidate(candidate: Candidate, opened: OpenProtocol, threads: int | No
     finally:
         ours.close()
         process.join()
-    if isinstance(found, MendpixError):
+    if isinstance(found, ModelError):
         raise found
     seconds, load_seconds, peak, idle = found
     return Timing(np.array(seconds), load_seconds, peak, idle, count, processor())
@@ -78,6 +79,8 @@ def _time(candidate: Candidate, opened: OpenProtocol, threads: int, answer: Conn
     """Run in the process that is timed."""
     cv2.setNumThreads(threads)
     try:
+        first = opened.pairs[0]  # read before the memory is looked at: decoding is not the model's
+        opened.read_hole(first, opened.read_picture(first.picture).shape[:2])
         idle = _peak_mb()
         begun = perf_counter()
         fill = candidate.open(opened.protocol.measure.image, threads)
@@ -90,14 +93,14 @@ def _time(candidate: Candidate, opened: OpenProtocol, threads: int, answer: Conn
             pair = opened.pairs[number]
             picture = opened.read_picture(pair.picture)
             hole = opened.read_hole(pair, picture.shape[:2])
-            holed = picture * (hole == 0)[..., None].astype(np.uint8)
+            holed = without_hole(picture, hole)
             begun = perf_counter()
             fill(pair, holed, hole)
             if turn >= WARM_UP:
                 seconds.append(perf_counter() - begun)
         answer.send((seconds, load_seconds, _peak_mb(), idle))
-    except MendpixError as error:
-        answer.send(error)
+    except Exception as error:  # whatever it is, the process that waits shall say it
+        answer.send(ModelError(f"{candidate.name} could not be timed: {error}"))
     finally:
         answer.close()
 
