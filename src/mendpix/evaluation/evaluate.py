@@ -170,10 +170,15 @@ def _say_nothing(share: float, what: str) -> None:
 def _rows_folder(folder: Path, work: Work) -> Generator[Path]:
     """Give the folder that keeps what is measured under this protocol by this code, to nobody else at the same time."""
     belongs = {"protocol": work.opened.id, "code": code_mark(), "keys": [pair.key for pair in work.opened.pairs]}
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ROWS).is_dir():
+        raise OutputError(
+            f"the report must go into a new or empty folder, or one that holds a report; {folder} holds something "
+            "else. Choose another."
+        )
     place = folder / ROWS / hashlib.sha256(json.dumps(belongs).encode()).hexdigest()[:HASH_DIGITS]
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock = (place / "lock").open("w")
+        lock = (folder / ROWS / "lock").open("w")  # of the whole folder: two protocols would mix their tables
     except OSError as error:
         raise OutputError(
             f"the report must go into a folder that can be made and written to; {folder} cannot ({error.strerror}). "
