@@ -168,6 +168,7 @@ def test_a_page_is_whole_and_asks_nobody_for_anything(tmp_path):
     for text in ("made up: theirs", "0000000000000001", "pictures: none", "NumPy"):
         assert text in page.text
     assert "PSNR" in page.text_of["definitions"]
+    assert "a is the picture that the protocol shows" in page.text_of["definitions"]
     assert "mendpix evaluate --protocol" in page.text_of["made"]
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
@@ -261,7 +262,9 @@ def test_cases_are_consumed_one_by_one(tmp_path):
     page = show(evaluation, stream(), tmp_path)
     assert alive == [0] * 6
     assert len(page.all("article")) == 6
-    assert "6 cases of 18 pairs" in page.text_of["cases"]
+    assert "6 of 18 pairs, chosen by PSNR, dB ↑ (worst of each bin by turns)." in page.text_of["cases"]
+    assert page.all("output", id="count")[0]["data-of"] == "18 pairs, chosen by PSNR, dB ↑ (worst of each bin by turns)"
+    assert "sorting reorders these only" in SCRIPT
 
 
 def test_a_stream_that_fails_leaves_nothing(tmp_path):
@@ -434,6 +437,37 @@ def test_what_stands_below_pictures_and_what_the_script_sorts_by(tmp_path):
     assert {"0", "1", "2"} <= set(options)
 
 
+def test_the_numbers_of_a_case_include_those_of_its_true_picture(tmp_path):
+    drawn = draw_evaluation(pictures=4)
+    truth = {**drawn.truth, "clean-marked": np.where(np.arange(12) == 3, 1.25, np.nan)}
+    evaluation = dataclasses.replace(drawn, truth=truth)
+    page = show(evaluation, [make_case(evaluation, 3), make_case(evaluation, 4)], tmp_path)
+    check(page)
+    tables = re.findall(r'<details class="numbers">(.*?)</details>', page.source, re.DOTALL)
+    for number, table in zip((3, 4), tables, strict=True):
+        assert ">True picture</th></tr>" in table
+        lines = dict(re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table))
+        assert lines["Edge ratio, %"].endswith(f"<td>{truth['edge-ratio'][number]:.2f}</td>")  # no value to sort by
+        assert lines["PSNR, dB ↑"].endswith("<td>–</td>")
+        assert ("<td>1.25</td>" in table) == (number == 3)
+    without = dataclasses.replace(drawn, truth={})
+    assert "True picture</th>" not in show(without, [make_case(without)], tmp_path).source
+
+
+def test_while_another_picture_is_shown_its_name_stands_above_it(tmp_path):
+    evaluation = draw_evaluation(("ours",), pictures=4)
+    page = show(evaluation, [make_case(evaluation)], tmp_path)
+    bars = re.findall(r'<div class="bar">.*?<b>(.*?)</b>', page.source)
+    instead = [re.sub(r".*<span class=\"then\">(.*)</span>", r"\1", bar) for bar in bars]
+    assert instead == [
+        "Truth · pair-000",
+        "True picture · pair-000",
+        "True picture · pair-000",
+        "ours · pair-000",
+    ]
+    assert ".shot:not(.map):target:has(.compare:checked) figcaption { visibility: hidden; }" in page.style
+
+
 def test_everything_can_be_hidden_without_the_script(tmp_path):
     evaluation = draw_evaluation(("one", "two"), pictures=4)
     page = show(evaluation, [make_case(evaluation)], tmp_path)
@@ -471,6 +505,7 @@ def test_altered_known_pixels_are_said_loudly(tmp_path):
     assert len(page.all("div", class_="warning")) == 1
     told = " ".join(page.text_of["first"].split())
     assert "2 of 12" in told
+    assert "put noise into the hole, which is measured" in told
     assert "theirs altered known pixels: 1,207 pixels outside the holes, in 2 of 12 pairs; most in pair-001" in told
     assert "1,200 known pixels altered" in page.text_of["case-pair-001"]
     unknown = (dataclasses.replace(evaluation.models[0], altered=np.full(12, -1)), *evaluation.models[1:])
@@ -501,6 +536,9 @@ def test_detection_papers_sets_and_times_have_sections_where_measured(tmp_path):
     check(page)
     assert "2.50 %" in page.text_of["detection"]
     assert "0.125" in page.text_of["detection"]
+    detection = page.source.partition('id="detection"')[2].partition("</section>")[0]
+    assert 'class="best">' in detection  # by the artifact score
+    assert "0.1250" not in re.findall(r'class="best">(?:<span.*?</span>)?([^<]*)', detection)
     assert "1,250" in page.text_of["first"]
     assert "as in MMagic" in page.text_of["papers"]
     assert "not measured" in page.text_of["papers"]

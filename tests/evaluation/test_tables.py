@@ -14,7 +14,7 @@ from mendpix.evaluation.markdown_parts import NARROW, escaped
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES
 from mendpix.evaluation.number_format import for_csv, for_json, interval, number, p_value, with_margin
 from mendpix.evaluation.plots import PLOTS
-from mendpix.evaluation.ranking import best_models, close_models, untested_columns
+from mendpix.evaluation.ranking import best_models, best_of_sets, close_models, untested_columns
 from mendpix.evaluation.results import ALL, Timing
 from mendpix.evaluation.statistics import Estimate, summarise
 from mendpix.evaluation.tables import TRUTH_IN_CSV, markdown, write_tables
@@ -145,6 +145,48 @@ def test_the_true_pictures_are_a_row_where_they_were_measured():
     text = markdown(summary_of(draw_evaluation()))
     assert cells(section(text, "### Edge ratio, %"), r"\*true pictures\*".replace("\\", ""))[0] == "*true pictures*"
     assert "true pictures" not in section(text, "### PSNR, dB")
+
+
+def test_measures_of_the_detector_over_sets_make_no_model_the_best():
+    evaluation = dataclasses.replace(draw_evaluation(), set_measures=("detector-ece", "frechet-squeezenet"))
+    for place, model in enumerate(evaluation.models):
+        values = {name: {ALL: 0.5 + place} for name in evaluation.set_measures}
+        evaluation = change(evaluation, model.name, set_values=values)
+    assert best_of_sets(evaluation, "detector-ece", ALL) == ()
+    assert best_of_sets(evaluation, "frechet-squeezenet", ALL) == ("ours",)
+    assert best_of_sets(evaluation, "frechet-squeezenet", "0.0–0.1") == ()
+    text = markdown(summary_of(evaluation))
+    assert "**" not in section(text, "### Detector, calibration error")
+    assert "**" in section(text, "### Fréchet distance, SqueezeNet")
+
+
+def test_measures_of_sets_that_have_too_few_pairs_are_not_in_the_first_table():
+    evaluation = dataclasses.replace(draw_evaluation(), set_measures=("frechet-squeezenet",))
+    text = markdown(summary_of(evaluation))
+    assert "Fréchet" not in section(text, "## What to read first")
+    assert "– fewer than 256 pairs" in section(text, "### Fréchet distance, SqueezeNet")
+    enough = change(evaluation, "ours", set_values={"frechet-squeezenet": {ALL: 10.0}})
+    assert "Fréchet" in section(markdown(summary_of(enough)), "## What to read first")
+
+
+def test_definitions_say_what_the_letters_of_formulas_are():
+    text = section(markdown(summary_of(draw_evaluation())), "## Definitions")
+    assert text.lstrip().startswith("In formulas, a is the picture that the protocol shows")
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        ("measured: composite (known pixels from the true picture)", "this is no part of the numbers."),
+        ("measured: raw answer", "Raw answers are measured, so this is part of the numbers."),
+        ("pictures: raw, composite", "In composites the true pixels were put back"),
+    ],
+)
+def test_what_altered_pixels_do_is_said_of_the_protocol_at_hand(fact, expected):
+    evaluation = dataclasses.replace(rich_evaluation(), protocol_facts=("masks: none", fact))
+    text = section(markdown(summary_of(evaluation)), "## Altered known pixels")
+    assert expected in text
+    assert "put noise into the hole, which is measured" in text
 
 
 def test_one_model_is_best_of_none():
@@ -356,6 +398,15 @@ def test_files_hold_the_same_numbers_in_full(tmp_path):
     assert report["statistics"]["resamples"] == 50
     assert set(report["measures"]) == {*evaluation.measures, *evaluation.set_measures, *evaluation.truth}
     assert report["measures"]["psnr"]["definition"] == MEASURES["psnr"].definition
+
+
+def test_every_table_for_programs_begins_with_the_id_of_its_protocol(tmp_path):
+    tables = [path for path in write_tables(summary_of(rich_evaluation()), tmp_path) if path.suffix == ".csv"]
+    assert len(tables) == 3
+    for path in tables:
+        rows = read(path)
+        assert next(iter(rows[0])) == "protocol"
+        assert {row["protocol"] for row in rows} == {ID}
 
 
 def test_what_is_not_finite_is_written_so_that_programs_can_read_it(tmp_path):

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, needs_weights
 from mendpix.evaluation.ranking import has_tests, untested_columns
+from mendpix.evaluation.results import Evaluation
 from mendpix.evaluation.statistics import LEVEL, Difference, Summary
 
 TOO_FEW = "too few pictures to test"
 """Said once where a difference could not be significant however large it is."""
+
+
+IN_FORMULAS = "In formulas, a is the picture that the protocol shows (see “measured” at the top), b the true one."
+"""Stands above the definitions."""
 
 
 def has_marks(summary: Summary, measures: Sequence[str]) -> bool:
@@ -42,6 +47,18 @@ def told_of_couples(differences: Sequence[Difference]) -> str:
     if not untested:
         return ""
     return TOO_FEW if untested == len(differences) else f"no p: {TOO_FEW}"
+
+
+def told_of_altered(evaluation: Evaluation) -> str:
+    """Say what altered known pixels do to the numbers, as far as the protocol's facts tell."""
+    facts = evaluation.protocol_facts
+    if any(fact.startswith("measured: composite") for fact in facts):
+        said = "Composites are measured: the true pixels were put back before, so this is no part of the numbers."
+    elif any(fact.startswith("measured: raw") for fact in facts):
+        said = "Raw answers are measured, so this is part of the numbers."
+    else:
+        said = "In composites the true pixels were put back before; in raw answers this is part of the numbers."
+    return f"{said} Lossy files (JPEG) alter known pixels and also put noise into the hole, which is measured."
 
 
 def listed(words: Sequence[str]) -> str:

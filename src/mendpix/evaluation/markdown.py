@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, ADAPTORS, Adaptor
-from mendpix.evaluation.explanations import TOO_FEW, how_made, not_measured, told_of_couples
+from mendpix.evaluation.explanations import (
+    IN_FORMULAS,
+    TOO_FEW,
+    how_made,
+    not_measured,
+    told_of_altered,
+    told_of_couples,
+)
 from mendpix.evaluation.markdown_parts import (
     caption,
     cell,
@@ -24,7 +31,7 @@ from mendpix.evaluation.markdown_parts import (
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES
 from mendpix.evaluation.number_format import MISSING, counted, interval, number, p_value
 from mendpix.evaluation.plots import PLOTS, headlines
-from mendpix.evaluation.ranking import best_models
+from mendpix.evaluation.ranking import best_models, has_value, judges_models
 from mendpix.evaluation.results import ALL, Evaluation
 from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Summary
 
@@ -94,7 +101,11 @@ def _opening(summary: Summary) -> Iterator[str]:
 def _first(summary: Summary) -> Iterator[str]:
     evaluation = summary.evaluation
     measures = headlines(evaluation)
-    sets = [name for name in evaluation.set_measures if SET_MEASURES[name].vector != "detector"]
+    sets = [
+        name
+        for name in evaluation.set_measures
+        if SET_MEASURES[name].vector != "detector" and has_value(evaluation, name, ALL)
+    ]
     yield "## What to read first"
     yield caption(evaluation, "all pairs", how_to_read(summary, measures, (ALL,)))
     yield table(
@@ -116,11 +127,7 @@ def _altered(evaluation: Evaluation) -> Iterator[str]:
     if not met:
         return
     yield "## Altered known pixels"
-    words = (
-        "these models changed pixels outside the hole. Where composites are measured, the true pixels were put back "
-        "before; elsewhere this is part of the numbers"
-    )
-    yield caption(evaluation, words)
+    yield caption(evaluation, "these models changed pixels outside the hole")
     yield table(
         ("model", "pairs with altered pixels", "altered pixels", "most in one pair", "that pair"),
         (
@@ -134,6 +141,7 @@ def _altered(evaluation: Evaluation) -> Iterator[str]:
             for model in met
         ),
     )
+    yield told_of_altered(evaluation)
 
 
 def _by_hole_share(summary: Summary, docs: bool) -> Iterator[str]:
@@ -176,7 +184,7 @@ def _sets(evaluation: Evaluation) -> Iterator[str]:
 def _set_measure(evaluation: Evaluation, name: str) -> Iterator[str]:
     measure = SET_MEASURES[name]
     words = ["one number for all pairs of a column, so there is no interval"]
-    if measure.sign and len(evaluation.models) > 1:
+    if judges_models(name) and len(evaluation.models) > 1:
         words.append("**best**")
     if measure.least_pairs > 1:
         words.append(f"{MISSING} fewer than {counted(measure.least_pairs, 'pair')}")
@@ -336,6 +344,7 @@ def _definitions(evaluation: Evaluation) -> Iterator[str]:
     if not names:
         return
     yield "## Definitions"
+    yield IN_FORMULAS
     yield items(
         f"**{titled(measure)}** (`{name}`{DIRECTIONS[measure.sign]}): {measure.definition} Source: {measure.source}."
         for name in names

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from mendpix.evaluation.explanations import has_close, has_marks, told_untested
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Measure, SetMeasure
 from mendpix.evaluation.number_format import number, with_margin
-from mendpix.evaluation.ranking import best_models, close_models, full_count, lacks_pairs
+from mendpix.evaluation.ranking import best_models, best_of_sets, close_models, full_count, lacks_pairs, set_value
 from mendpix.evaluation.results import Evaluation, Measured
 from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Estimate, Summary
 
@@ -52,13 +52,8 @@ def cell(summary: Summary, model: str, name: str, column: str) -> str:
 
 def set_cell(evaluation: Evaluation, model: Measured, name: str, column: str) -> str:
     """Write a measure of a set, marked if it is the best."""
-    measure = SET_MEASURES[name]
-    values = [one.set_values.get(name, {}).get(column, math.nan) for one in evaluation.models]
-    ranked = [measure.sign * value for value in values if not math.isnan(value)]
-    own = model.set_values.get(name, {}).get(column, math.nan)
-    text = number(own, measure.digits)
-    best = measure.sign and len(ranked) > 1 and measure.sign * own == max(ranked)
-    return f"**{text}**" if best else text
+    text = number(set_value(model, name, column), SET_MEASURES[name].digits)
+    return f"**{text}**" if model.name in best_of_sets(evaluation, name, column) else text
 
 
 def truth_row(summary: Summary, name: str) -> tuple[str, ...]:

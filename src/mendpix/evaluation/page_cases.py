@@ -9,25 +9,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.errors import InputError, ShapeError
-from mendpix.evaluation.figure_page import embed
 from mendpix.evaluation.measures import MEASURES
 from mendpix.evaluation.number_format import MISSING, counted, number
 from mendpix.evaluation.page_parts import Addresses, Cell, is_judged, table, titled
+from mendpix.evaluation.page_shots import MOST_PX, Pixels, Shot, reduce, write_shot
 from mendpix.evaluation.results import Evaluation
-
-EFFORT = 4
-"""How long WebP tries: a third of the time of its slowest setting, for files 4 % larger."""
-
-MOST_PX = 512
-"""Longest side of a picture in the page; larger ones are reduced to it."""
+from mendpix.evaluation.statistics import ANY_MEASURES
 
 BELOW = {"psnr": "PSNR", "l1-hole": "ℓ1 hole", "features": "features"}
 """Measures that stand below each picture, where they were measured, and what they are called there."""
+
+TRUE_PICTURE = "True picture"
+"""What it is called, in a table and above it while it is shown instead of another."""
 
 SCORE = "artifact-score"
 """What the page's script calls the artifact score; no measure has this name."""
@@ -38,9 +34,6 @@ SCORE_DIGITS = 1
 
 VALUE_DIGITS = 7
 """Significant digits of the numbers by which the script sorts."""
-
-Pixels = NDArray[np.uint8]
-"""Picture ready to be shown, shape (H, W, 3), RGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,27 +72,6 @@ class Case:
     """At most one per model."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Shot:
-    """One picture of a case, with what stands around it."""
-
-    kind: str
-    """"truth", "input", "result" or "map"."""
-    place: str
-    """Alike in all cases, so that one can go from case to case."""
-    address: str
-    name: str
-    """What stands above it."""
-    alt: str
-    pixels: Pixels
-    whose: str = ""
-    """What stands before the name in the large view, where it stands below no other."""
-    notes: str = ""
-    """HTML."""
-    other: str = ""
-    """What it can be compared with, in words; "" = nothing."""
-
-
 class CaseWriter:
     """Writes the section."""
 
@@ -112,6 +84,9 @@ class CaseWriter:
         """
         self._evaluation = evaluation
         self._worst_by = titled(MEASURES[worst_by]) if worst_by in MEASURES else worst_by
+        turns = " of each bin by turns" if len(evaluation.pairs.bin_names) > 1 else " first"
+        self._total = counted(len(evaluation.pairs.keys), "pair")
+        self._chosen = f"chosen by {self._worst_by} (worst{turns})"
         self._places = {model.name: place for place, model in enumerate(evaluation.models)}
         given = Addresses("truth", "input")
         self._addresses = {model.name: given.give(model.name) for model in evaluation.models}
@@ -145,12 +120,12 @@ class CaseWriter:
             case = next(stream, None)
             if case is not None:
                 self._check(case)
-        yield f"</div>\n<p>{counted(count, 'case')} of {counted(len(self._evaluation.pairs.keys), 'pair')}.</p>"
+        yield f"</div>\n<p>{count:,} of {self._total}, {escape(self._chosen)}.</p>"
 
     def _introduction(self, *, has_maps: bool) -> Iterator[str]:
-        yield f"<p>The pairs that come out worst by {escape(self._worst_by)}, each judged by its worst model, the bins"
-        yield "taking turns. They show what goes wrong, not what is usual. Choose a picture to enlarge it. There, press"
-        yield "and hold to compare it, or use the keys ← → (same pair), ↑ ↓ (other pairs), t (compare) and Esc.</p>"
+        yield f"<p>Pairs {escape(self._chosen)}, each judged by its worst model. They show what goes wrong, not what is"
+        yield "usual. Choose a picture to enlarge it. There, press and hold to compare it, or use the keys ← → (same"
+        yield "pair), ↑ ↓ (other pairs), t (compare) and Esc.</p>"
         yield f'<p class="faint">Pictures are compressed for this page, and those larger than {MOST_PX} px reduced to '
         yield "that (mean over areas); all numbers are from the pictures as they were.</p>"
         if has_maps:
@@ -175,16 +150,17 @@ class CaseWriter:
             f"<fieldset><legend>Models</legend>{models}</fieldset>\n"
             f"<fieldset><legend>Hole share</legend>{bins}</fieldset>\n"
             f"<fieldset><legend>Show</legend>{shown}</fieldset>\n"
-            f'<fieldset hidden><legend>Worst first</legend><label>by <select name="measure">{"".join(options)}</select>'
-            f'</label> <label>of <select name="model">{"".join(whose)}</select></label> '
-            '<output id="count"></output></fieldset></form>'
+            "<fieldset hidden><legend>Sort these</legend><label>worst first by "
+            f'<select name="measure">{"".join(options)}</select></label> '
+            f'<label>of <select name="model">{"".join(whose)}</select></label> '
+            f'<output id="count" data-of="{escape(self._total)}, {escape(self._chosen)}"></output></fieldset></form>'
         )
 
     def _case(self, case: Case) -> Iterator[str]:
         bins = self._evaluation.pairs.bin_names
         address = f"case-{self._cases.give(case.key)}"
         height, width = case.truth.shape[:2]
-        small = _reduce(case.truth).shape
+        small = reduce(case.truth).shape
         reduced = f" · {height} × {width} px, shown in {small[0]} × {small[1]}" if max(height, width) > MOST_PX else ""
         yield f'<article class="case bin-{bins.index(case.bin_name)}" id="{address}"><h3>{escape(case.key)}</h3>'
         yield f'<p class="faint">Hole {100 * case.hole_share:.1f} %, bin {escape(case.bin_name)}{reduced} · '
@@ -197,13 +173,13 @@ class CaseWriter:
                 place = order.index(shot)
                 before = order[place - 1] if place else None
                 after = order[place + 1] if place + 1 < len(order) else None
-                yield _figure(shot, case.key, address, before, after)
+                yield write_shot(shot, case.key, address, before, after)
             yield "</div>"
         yield f"</div>\n{self._numbers(case)}</article>"
 
-    def _spots(self, case: Case, address: str) -> list[tuple[str, list[_Shot]]]:
+    def _spots(self, case: Case, address: str) -> list[tuple[str, list[Shot]]]:
         """List the pictures from left to right, and below each other what belongs to one model; with their classes."""
-        truth = _Shot(
+        truth = Shot(
             kind="truth",
             place="truth",
             address=f"{address}--truth",
@@ -211,7 +187,7 @@ class CaseWriter:
             alt=f"{case.key}, the true picture",
             pixels=case.truth,
         )
-        holed = _Shot(
+        holed = Shot(
             kind="input",
             place="input",
             address=f"{address}--input",
@@ -219,12 +195,13 @@ class CaseWriter:
             alt=f"{case.key} with its hole",
             pixels=case.holed,
             other="truth",
+            shown_then=TRUE_PICTURE,
         )
         spots = [("", [truth]), ("", [holed])]
         best = self._best(case)
         for picture in self._in_order(case):
             place = self._places[picture.model]
-            filled = _Shot(
+            filled = Shot(
                 kind="result",
                 place=f"model-{place}",
                 address=f"{address}--{self._addresses[picture.model]}",
@@ -233,11 +210,12 @@ class CaseWriter:
                 pixels=picture.shown,
                 notes=self._notes(picture, best),
                 other="truth",
+                shown_then=TRUE_PICTURE,
             )
             spots.append((f" model-{place}", [filled]))
             if picture.artifacts is not None:
                 score = number(100 * picture.score, SCORE_DIGITS)
-                found = _Shot(
+                found = Shot(
                     kind="map",
                     place=f"map-{place}",
                     address=f"{filled.address}--artifacts",
@@ -247,6 +225,7 @@ class CaseWriter:
                     pixels=picture.artifacts,
                     notes="" if score == MISSING else f"<p><span>score {score} %</span></p>",
                     other="the picture",
+                    shown_then=picture.model,
                 )
                 spots[-1][1].append(found)
         return spots
@@ -294,10 +273,29 @@ class CaseWriter:
         if "detector-score" not in names and any(not math.isnan(picture.score) for picture in pictures):
             cells = [self._value(one, SCORE, 100 * one.score, SCORE_DIGITS) for one in pictures]
             lines.append((SCORE_TITLE, cells))
+        head = ["Measure", *(picture.model for picture in pictures)]
+        truth = self._of_truth(case.key)
+        if truth:
+            of_truth = {titled(ANY_MEASURES[name]): number(value, ANY_MEASURES[name].digits) for name, value in truth}
+            found = dict(lines)
+            nothing = [Cell(MISSING)] * len(pictures)
+            lines = [
+                (title, [*found.get(title, nothing), Cell(of_truth.get(title, MISSING))])
+                for title in dict.fromkeys((*found, *of_truth))
+            ]
+            head.append(TRUE_PICTURE)
         if not lines:
             return ""
-        content = table(("Measure", *(picture.model for picture in pictures)), lines, "", f"all numbers of {case.key}")
+        content = table(head, lines, "", f"all numbers of {case.key}")
         return f'<details class="numbers"><summary>All numbers</summary>{content}</details>'
+
+    def _of_truth(self, key: str) -> list[tuple[str, float]]:
+        """Give what was measured of the true picture, measure and value; nothing that means nothing."""
+        keys = self._evaluation.pairs.keys
+        if key not in keys:
+            return []
+        values = ((name, float(found[keys.index(key)])) for name, found in self._evaluation.truth.items())
+        return [(name, value) for name, value in values if not math.isnan(value)]
 
     def _value(self, picture: CasePicture, name: str, value: float, digits: int) -> Cell:
         if math.isnan(value):
@@ -334,51 +332,9 @@ class CaseWriter:
                 )
 
 
-def _figure(shot: _Shot, key: str, case: str, before: _Shot | None, after: _Shot | None) -> str:
-    """Write a picture. As the target of the address it covers the window, with its bar and what stands below it.
-
-    Args:
-        shot: What to show.
-        key: Name of the pair.
-        case: Address of the case.
-        before: The picture to the left; None for the first.
-        after: The picture to the right; None for the last.
-    """
-    pixels = _reduce(shot.pixels)
-    height, width = pixels.shape[:2]
-    name = f"{escape(shot.whose + shot.name)} · {escape(key)}"
-    bar = [f'<a class="close" href="#{case}">Close</a>', f"<b>{name}</b>"]
-    bar += (
-        f'<a class="step" data-by="{by}" href="#{other.address}">{words}</a>'
-        for other, by, words in ((before, -1, "← Previous"), (after, 1, "Next →"))
-        if other is not None
-    )
-    if shot.other:
-        bar.append(f'<label><input type="checkbox" class="compare"> Show {shot.other}</label>')
-    return "\n".join(
-        (
-            f'<figure class="shot {shot.kind}" id="{shot.address}" data-place="{shot.place}" aria-label="{name}">',
-            f'<div class="bar">{"".join(bar)}</div><span class="name">{escape(shot.name)}</span>',
-            f'<a class="open" href="#{shot.address}"><img src="{embed(pixels, EFFORT)}" width="{width}" '
-            f'height="{height}" alt="{escape(shot.alt)}" decoding="async"></a>',
-            f"<figcaption>{shot.notes}</figcaption></figure>",
-        )
-    )
-
-
 def _box(name: str, label: str, *, checked: bool = True) -> str:
     return f'<label><input type="checkbox" id="{name}"{" checked" if checked else ""}> {escape(label)}</label>'
 
 
 def _option(value: str, label: str, sign: int = 0) -> str:
     return f'<option value="{escape(value)}" data-sign="{sign}">{escape(label)}</option>'
-
-
-def _reduce(pixels: Pixels) -> Pixels:
-    """Reduce a picture that is too large for the page, each pixel the mean of the area that it stands for."""
-    height, width = pixels.shape[:2]
-    longest = max(height, width)
-    if longest <= MOST_PX:
-        return pixels
-    size = tuple(max(1, round(side * MOST_PX / longest)) for side in (width, height))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -17,6 +17,7 @@ from mendpix.evaluation.explanations import (
     has_marks,
     listed,
     not_measured,
+    told_of_altered,
     told_of_couples,
     told_untested,
 )
@@ -37,7 +38,7 @@ from mendpix.evaluation.page_parts import (
     worded,
 )
 from mendpix.evaluation.plots import TRUTH, headlines, line_plot
-from mendpix.evaluation.ranking import has_tests, lacks_pairs, untested_columns
+from mendpix.evaluation.ranking import best_of_sets, has_tests, has_value, lacks_pairs, set_value, untested_columns
 from mendpix.evaluation.results import ALL, Evaluation, Measured
 from mendpix.evaluation.statistics import ANY_MEASURES, LEVEL, Summary
 
@@ -59,7 +60,7 @@ def first(summary: Summary) -> Iterator[str]:
     """Write the table of the measures to read first, and whose known pixels were altered."""
     evaluation = summary.evaluation
     measures = first_measures(evaluation)
-    sets = [name for name in other_sets(evaluation) if _is_known(evaluation, name)]
+    sets = [name for name in other_sets(evaluation) if has_value(evaluation, name, ALL)]
     yield table(
         ("Model", *(titled(MEASURES[name]) for name in measures), *(titled(SET_MEASURES[name]) for name in sets)),
         [
@@ -236,8 +237,7 @@ def _altered(evaluation: Evaluation) -> Iterator[str]:
         yield f"<p><strong>{escape(one.name)} altered known pixels</strong>: {counted(one.altered_pixels, 'pixel')} "
         yield f"outside the holes, in {one.altered_pairs:,} of {counted(one.counted_pairs, 'pair')}; most in "
         yield f"{escape(key)} ({int(one.altered.max()):,}).</p>"
-        yield "<p>Where composites are measured, the true pixels were put back before; elsewhere this is part of the "
-        yield "numbers.</p></div>"
+        yield f"<p>{escape(told_of_altered(evaluation))}</p></div>"
 
 
 def _measure(summary: Summary, name: str, said: Collection[str]) -> str:
@@ -281,11 +281,8 @@ def _truth_cell(summary: Summary, name: str, column: str) -> Cell:
 
 
 def _set_cell(evaluation: Evaluation, model: Measured, name: str, column: str) -> Cell:
-    measure = SET_MEASURES[name]
-    values = {one.name: measure.sign * one.set_values.get(name, {}).get(column, math.nan) for one in evaluation.models}
-    known = {each: value for each, value in values.items() if not math.isnan(value)}
-    best = bool(measure.sign) and len(known) > 1 and values[model.name] == max(known.values())
-    text = number(model.set_values.get(name, {}).get(column, math.nan), measure.digits)
+    text = number(set_value(model, name, column), SET_MEASURES[name].digits)
+    best = model.name in best_of_sets(evaluation, name, column)
     return Cell(f"{BEST}{text}", "best") if best else Cell(text)
 
 
@@ -319,11 +316,6 @@ def _adaptor_table(summary: Summary, adaptor: Adaptor) -> str:
     measured = [name for _, name in adaptor.rows if name in evaluation.measures]
     untested = told_untested(summary, measured, columns)
     return _by_bin(evaluation, lines, _sentence(untested) if untested else "", adaptor.title)
-
-
-def _is_known(evaluation: Evaluation, name: str) -> bool:
-    """Say whether a measure of sets has a value over all pairs."""
-    return any(not math.isnan(one.set_values.get(name, {}).get(ALL, math.nan)) for one in evaluation.models)
 
 
 def _matrix(summary: Summary, name: str) -> str:

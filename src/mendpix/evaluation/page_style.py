@@ -71,7 +71,7 @@ summary h3, summary h4 { display: inline; margin: 0; font-size: 1rem; }
 .shot p { margin: 0; font-size: .85rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
 .shot p > span { display: block; }
 .shot .alarm { color: var(--warn-edge); font-weight: 600; }
-.bar { display: none; }
+.bar, .then { display: none; }
 body:has(#unsmoothed:checked) .shot img { image-rendering: pixelated; }
 body:has(#artifact-maps:not(:checked)) .map:not(:target) { display: none; }
 @media screen {
@@ -95,6 +95,9 @@ body:has(#artifact-maps:not(:checked)) .map:not(:target) { display: none; }
     -webkit-touch-callout: none; user-select: none; }
   .case:has(.shot:not(.map):target .compare:checked) .truth img,
   .spot:has(.map:target .compare:checked) .result img { z-index: 12; pointer-events: none; }
+  .shot:target .bar:has(.compare:checked) .own { display: none; }
+  .shot:target .bar:has(.compare:checked) .then { display: inline; }
+  .shot:not(.map):target:has(.compare:checked) figcaption { visibility: hidden; }
   .bar label:has(:checked) { color: var(--warn-edge); font-weight: 700; }
 }
 @media (max-width: 48rem) {
@@ -154,7 +157,9 @@ SCRIPT = """
 
   function count() {
     const seen = cases.filter(shown).length;
-    document.getElementById("count").textContent = `${seen} of ${cases.length} cases shown.`;
+    const output = document.getElementById("count");
+    const hidden = seen < cases.length ? ` ${cases.length - seen} of them hidden.` : "";
+    output.textContent = `${cases.length} of ${output.dataset.of}; sorting reorders these only.${hidden}`;
   }
 
   const large = () => list.querySelector(".shot:target");

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from mendpix.evaluation.explanations import how_made
+from mendpix.evaluation.explanations import IN_FORMULAS, how_made
 from mendpix.evaluation.measures import SET_MEASURES
 from mendpix.evaluation.number_format import counted
 from mendpix.evaluation.page_parts import Cell, detection_sets, other_sets, table, worded
@@ -42,7 +42,7 @@ def header(evaluation: Evaluation, contents: Sequence[tuple[str, str]]) -> Itera
 def definitions(evaluation: Evaluation) -> Iterator[str]:
     """Write what every number means, and where it comes from."""
     words = {1: "More is better.", -1: "Less is better.", 0: ""}
-    yield "<dl>"
+    yield f"<p>{escape(IN_FORMULAS)}</p>\n<dl>"
     for name in (*evaluation.measures, *(name for name in evaluation.truth if name not in evaluation.measures)):
         one = ANY_MEASURES[name]
         yield f"<dt>{escape(one.title)} <code>{escape(name)}</code></dt>"

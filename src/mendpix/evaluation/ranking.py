@@ -6,7 +6,8 @@ Only models that have a value for as many pairs as any other are ranked: means o
 import math
 from collections.abc import Sequence
 
-from mendpix.evaluation.measures import MEASURES
+from mendpix.evaluation.measures import MEASURES, SET_MEASURES
+from mendpix.evaluation.results import Evaluation, Measured
 from mendpix.evaluation.statistics import Difference, Summary
 
 
@@ -35,6 +36,32 @@ def best_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]:
     if not sign or len(ranked) < 2:
         return ()
     return tuple(model for model, value in ranked.items() if value == max(ranked.values()))
+
+
+def judges_models(set_measure: str) -> bool:
+    """Tell whether a measure of sets says which model is better: one of the detector says how good the detector is."""
+    measure = SET_MEASURES[set_measure]
+    return measure.sign != 0 and measure.vector != "detector"
+
+
+def best_of_sets(evaluation: Evaluation, set_measure: str, column: str) -> tuple[str, ...]:
+    """Return the models with the best value of a measure of sets, as `best_models` does."""
+    sign = SET_MEASURES[set_measure].sign
+    values = {one.name: sign * set_value(one, set_measure, column) for one in evaluation.models}
+    ranked = {model: value for model, value in values.items() if not math.isnan(value)}
+    if not judges_models(set_measure) or len(ranked) < 2:
+        return ()
+    return tuple(model for model, value in ranked.items() if value == max(ranked.values()))
+
+
+def set_value(model: Measured, set_measure: str, column: str) -> float:
+    """Return a model's value of a measure of sets, NaN if there is none."""
+    return model.set_values.get(set_measure, {}).get(column, math.nan)
+
+
+def has_value(evaluation: Evaluation, set_measure: str, column: str) -> bool:
+    """Tell whether any model has a value of a measure of sets: not where there are too few pairs."""
+    return any(not math.isnan(set_value(one, set_measure, column)) for one in evaluation.models)
 
 
 def close_models(summary: Summary, measure: str, column: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ TRUTH_IN_CSV = f"({TRUTH})"
 def write_tables(summary: Summary, folder: Path) -> list[Path]:
     """Write ``report.md``, ``tables.csv``, ``differences.csv``, ``pairs.csv``, ``report.json`` and ``plots/``.
 
-    Each file is written whole or not at all.
+    Each file is written whole or not at all. The protocol's id is the first column of every CSV.
 
     Args:
         summary: What was found.
@@ -50,15 +50,18 @@ def write_tables(summary: Summary, folder: Path) -> list[Path]:
         ) from error
     with atomic_write(folder / "report.md") as temporary:
         temporary.write_text(markdown(summary), "utf-8")
-    _write_csv(folder / "tables.csv", ("model", "measure", "column", "pairs", "mean", "low", "high"), _means(summary))
+    protocol = summary.evaluation.protocol_id
+    head = ("model", "measure", "column", "pairs", "mean", "low", "high")
+    _write_csv(folder / "tables.csv", protocol, head, _means(summary))
     _write_csv(
         folder / "differences.csv",
+        protocol,
         ("first", "second", "measure", "column", "pairs", "difference", "low", "high", "p", "significant"),
         _differences(summary),
     )
     measures = _pair_measures(summary.evaluation)
     head = ("pair", "picture", "bin", "hole_share", "model", "altered", *measures)
-    _write_csv(folder / "pairs.csv", head, _pairs(summary.evaluation, measures))
+    _write_csv(folder / "pairs.csv", protocol, head, _pairs(summary.evaluation, measures))
     with atomic_write(folder / "report.json") as temporary, temporary.open("w", encoding="utf-8") as file:
         json.dump(_report(summary), file, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         file.write("\n")
@@ -66,11 +69,11 @@ def write_tables(summary: Summary, folder: Path) -> list[Path]:
     return [*(folder / name for name in names), *write_plots(summary, folder)]
 
 
-def _write_csv(path: Path, head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def _write_csv(path: Path, protocol: str, head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(lines)
+        writer.writerow(("protocol", *head))
+        writer.writerows((protocol, *line) for line in lines)
 
 
 def _means(summary: Summary) -> Iterator[tuple[object, ...]]:
