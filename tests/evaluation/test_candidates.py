@@ -69,7 +69,7 @@ def test_a_path_may_hold_the_sign_of_a_label(tmp_path, opened):
 
 
 def test_unknown_models_are_refused_before_any_work(tmp_path, opened, detector):
-    with pytest.raises(ModelError, match=r"must be one of scenes.*got 'nonsense', or a folder of results"):
+    with pytest.raises(ModelError, match=r"one of scenes, harmonic.* or a folder of results; got 'nonsense'"):
         find_candidates(["nonsense"], opened)
     with pytest.raises(ModelError, match=r"there is no file .*none\.onnx"):
         find_candidates([str(tmp_path / "none.onnx")], opened)

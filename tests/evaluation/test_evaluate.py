@@ -233,7 +233,7 @@ def test_a_detector_looks_at_results_and_at_untouched_pictures(opened, change, t
 
 def test_measures_that_need_weights_say_so_before_any_work(change, tmp_path):
     wanting = change(('"psnr", ', '"psnr", "lpips-alex", "fid", '))
-    with pytest.raises(ModelError, match=r"lpips-alex, fid need published weights.*--weights-dir"):
+    with pytest.raises(ModelError, match=r"published weights are needed for lpips-alex, fid, .*--weights-dir"):
         evaluate(wanting, ["telea"], tmp_path / "report")
     assert not (tmp_path / "report").exists()
 

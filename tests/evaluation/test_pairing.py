@@ -110,8 +110,8 @@ def test_a_limit_keeps_pictures_at_equal_distances_with_their_own_masks(place, o
 
 def test_pictures_of_another_size_are_refused_or_brought_to_it(place, change, write_picture):
     write_picture(place / "pictures" / "9.png", 9, side=80)
-    with pytest.raises(DataError, match=r"must be 64 × 64 px; pictures/9\.png has 80 × 80"):
-        change().read_picture(6)
+    with pytest.raises(DataError, match=r"must be 64 × 64 px \(height × width\); pictures/9\.png has 80 × 80"):
+        change()
     assert change(('"exact"', '"crop"')).read_picture(6).shape == (64, 64, 3)
 
 

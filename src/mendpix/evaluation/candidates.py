@@ -101,7 +101,7 @@ def find_candidates(models: Sequence[str], opened: OpenProtocol) -> tuple[Candid
     names = [candidate.name for candidate in found]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"two models are called {name}. Name one of them differently: --model LABEL={name}")
+            raise InputError(f"two models are called {name}. Give one of them another label: --model OTHER=…")
     return tuple(found)
 
 
@@ -120,12 +120,17 @@ def _find(text: str, opened: OpenProtocol) -> Candidate:
         path = find_model(rest)
         open_generator(rest, threads=1)  # a broken file, a detector or a missing package is told of before any work
     except ModelError as error:
-        if "=" in text or place.suffix.lower() == SUFFIX or rest in MODELS:
+        if place.suffix.lower() == SUFFIX or rest in MODELS:
             raise
-        raise ModelError(f"{str(error).rstrip('.')}, or a folder of results.") from error
+        names = ", ".join(name for name, entry in MODELS.items() if entry.kind != "detector")
+        raise ModelError(
+            f"a model must be one of {names}, a model file (.onnx) or a folder of results; got {rest!r}. Check the "
+            "path."
+        ) from error
     if rest in MODELS:
         kind = "classical method" if path is None else "model"
-        mark = _hash(f"{rest} {json.dumps(versions(), sort_keys=True)}".encode() if path is None else _bytes(path))
+        content = f"{rest} {json.dumps(dict(versions()), sort_keys=True)}".encode() if path is None else _bytes(path)
+        mark = _hash(content)
         return Candidate(label or rest, f"{kind} {rest} of mendpix", mark, rest, path)
     assert path is not None  # it is no name, and was opened
     return Candidate(label or place.stem, f"model file {place.name}", _hash(_bytes(path)), str(place), path)

@@ -46,10 +46,7 @@ def fit_picture(pixels: Pixels, settings: Pictures, name: str) -> Pixels:
         return pixels
     height, width = size
     if settings.fit == "exact":
-        raise DataError(
-            f"pictures must be {height} × {width} px; {name} has {pixels.shape[0]} × {pixels.shape[1]}. Remove it, or "
-            'say fit = "crop" or "stretch" in the protocol.'
-        )
+        check_exact((pixels.shape[0], pixels.shape[1]), settings, name)
     target = (width, height)
     if settings.fit == "crop":
         scale = max(height / pixels.shape[0], width / pixels.shape[1])
@@ -57,6 +54,20 @@ def fit_picture(pixels: Pixels, settings: Pictures, name: str) -> Pixels:
     scaled = np.asarray(PillowImage.fromarray(pixels).resize(target, _FILTERS[settings.filter]))
     top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+
+
+def check_exact(found: tuple[int, int], settings: Pictures, name: str) -> None:
+    """Refuse a picture, (height, width) `found`, that has another size than the protocol's.
+
+    Raises:
+        DataError: If it has.
+    """
+    if settings.size_px is not None and found != settings.size_px:
+        height, width = settings.size_px
+        raise DataError(
+            f"pictures must be {height} × {width} px (height × width); {name} has {found[0]} × {found[1]}. Remove it, "
+            'or say fit = "crop" or "stretch" in the protocol.'
+        )
 
 
 def fit_hole(hole: Mask, size: tuple[int, int], cover: bool, name: str) -> Mask:

@@ -16,6 +16,7 @@ from mendpix.errors import DataError, InputError, ModelError
 from mendpix.evaluation.candidates import Answer, Candidate
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Views, needs_weights
 from mendpix.evaluation.pairing import OpenProtocol, Pair
+from mendpix.evaluation.results import NOT_COUNTED
 from mendpix.evaluation.rows import Row
 from mendpix.metrics.detection import share_marked, tally
 from mendpix.metrics.edges import edge_ratio
@@ -28,9 +29,6 @@ MODELS_KEPT = 32
 
 PAIRS_PER_TASK = 8
 """Pairs of one picture that are measured before anything of them is kept."""
-
-NOT_COUNTED = -1
-"""Stands for the altered pixels of a network's raw answer: it is meant to draw the known ones anew."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +156,7 @@ class Measurer:
         vectors = self._vectors(views.shown())
         if views.probability is not None and "detector" in self._work.vectors:
             vectors["detector"] = np.asarray(tally(views.probability, hole), np.float32)
+        # A network that is asked for its raw answer is meant to draw the known pixels anew.
         counted = self._work.opened.protocol.measure.image == "composite" or not self._work.candidates[number].model
         return Row(pair.key, values, count_altered(answer, picture, hole) if counted else NOT_COUNTED, vectors)
 
@@ -168,7 +167,8 @@ class Measurer:
             DataError: If a measure cannot be computed on a picture so small, or at all.
         """
         opened = self._work.opened
-        smallest = min(range(len(opened.sizes)), key=lambda number: min(opened.sizes[number]))
+        used = [number for number, pairs in enumerate(opened.by_picture) if pairs]
+        smallest = min(used, key=lambda number: min(opened.sizes[number]))
         size = opened.sizes[smallest]
         noise = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
         hole = np.zeros(size, np.float32)
@@ -244,8 +244,8 @@ def open_learned(
     wanted = [name for name in (*work.measures, *work.set_measures) if needs_weights(name)]
     if work.weights_dir is None:
         raise ModelError(
-            f"{', '.join(wanted)} need published weights, which do not come with mendpix; no folder was named. Give it "
-            "with --weights-dir, or take these metrics out of the protocol."
+            f"published weights are needed for {', '.join(wanted)}, which do not come with mendpix; no folder was "
+            "named. Give it with --weights-dir, or take these metrics out of the protocol."
         )
     from mendpix.metrics.learned import open_inception, open_lpips
 

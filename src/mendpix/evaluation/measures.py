@@ -94,8 +94,9 @@ def expand(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         )
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+            inside = [one for one in known if name and name.lower() in one]
+            near = inside or difflib.get_close_matches(name.lower(), known, 3, 0.5)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."
             raise InputError(f"a measure or group must be known; got {name!r}. {hint}")
     found = dict.fromkeys(single for name in names for single in GROUPS.get(name, (name,)))
     return tuple(name for name in found if name in MEASURES), tuple(name for name in found if name in SET_MEASURES)

@@ -13,12 +13,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from mendpix import masks
 from mendpix.data.dataset import PictureLocation, PictureStore, Pixels, find_pictures
 from mendpix.data.mask_files import MaskFolder, read_mask_folder
 from mendpix.errors import DataError, InputError, ModelError, ProtocolError
-from mendpix.evaluation.fitting import bin_names, bin_of, fit_hole, fit_picture
+from mendpix.evaluation.fitting import bin_names, bin_of, check_exact, fit_hole, fit_picture
 from mendpix.evaluation.measures import expand
 from mendpix.evaluation.protocol import Protocol
 from mendpix.evaluation.protocol_facts import describe
@@ -171,6 +172,8 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
         content = location.read()
         digests.append(hashlib.sha256(content).digest())
         sizes.append(size or _size_of(content, location.key))
+        if protocol.pictures.fit == "exact":
+            check_exact(_size_of(content, location.key), protocol.pictures, location.key)
         tell(0.5 + 0.5 * (number + 1) / len(locations), "reading pictures")
     pairs = tuple(
         Pair(
@@ -303,6 +306,8 @@ def _size_of(content: bytes, name: str) -> tuple[int, int]:
         with PillowImage.open(io.BytesIO(content)) as picture:
             sideways = picture.getexif().get(ORIENTATION, 1) >= 5
             return (picture.width, picture.height) if sideways else (picture.height, picture.width)
+    except UnidentifiedImageError as error:
+        raise DataError(f"picture {name} is of no known format. Replace or remove it.") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on broken data
         raise DataError(f"picture {name} cannot be read ({error}). Replace or remove it.") from error
 

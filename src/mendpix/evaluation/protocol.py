@@ -5,7 +5,7 @@ no model.
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -173,4 +173,4 @@ def load_protocol(path: str | Path, data: str | Path | None = None) -> Protocol:
     if "folder" in values:
         raise ProtocolError("protocol has no key 'folder'. Sources start at the file's folder, or at --data.")
     folder = path.absolute().parent if data is None else Path(data).absolute()
-    return build_from_toml(Protocol, {**values, "folder": folder}, whole="protocol", error=ProtocolError)
+    return replace(build_from_toml(Protocol, values, whole="protocol", error=ProtocolError), folder=folder)

@@ -21,10 +21,11 @@ def describe(
             "stretch": f"stretched to it ({look.filter}, Pillow, 8 bits)",
         }[look.fit]
         size = f"{look.size_px[0]} × {look.size_px[1]} px, {how}"
+    place = f"x + {holes.step} k" if holes.step else "x"
     way = {
         "in-order": "picture x gets mask x, masks starting anew when they run out",
         "every-mask": "mask x goes to picture x, pictures starting anew when they run out",
-        "every-bin": f"picture x gets mask x + {holes.step} k of the k-th bin, starting anew when a bin runs out; "
+        "every-bin": f"picture x gets mask {place} of the k-th bin, starting anew when a bin runs out; "
         "masks beyond the last bin are not used",
         "same-name": "a picture gets the mask with its name",
     }[holes.pairing]

@@ -4,8 +4,11 @@ import contextlib
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import mendpix
 from mendpix.evaluation.pairing import HASH_DIGITS
@@ -55,7 +58,7 @@ PACKAGES = (
 def code_mark() -> str:
     """Hash everything in mendpix that a fill or a measure depends on, and the versions of what it calls."""
     package = Path(mendpix.__file__).parent
-    digest = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(dict(versions()), sort_keys=True).encode())
     for path in measuring_files():
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:HASH_DIGITS]
@@ -73,10 +76,11 @@ def measuring_files() -> tuple[Path, ...]:
     return (*files, EMBEDDED)
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Name the versions of what numbers may depend on, as far as it is installed."""
     found = {"mendpix": mendpix.__version__, "Python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-    return found
+    return MappingProxyType(found)

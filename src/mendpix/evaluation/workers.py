@@ -58,7 +58,8 @@ def run_tasks(work: Work, tasks: Iterable[Task], workers: int) -> Iterator[Done]
         queue = iter(tasks)
         running: set[Future[Done]] = set()
         try:
-            running.update(pool.submit(_measure, task) for task in islice(queue, workers * AHEAD))
+            with _interrupts_ignored():  # processes start at the first tasks, and inherit this
+                running.update(pool.submit(_measure, task) for task in islice(queue, workers * AHEAD))
             while running:
                 ready, running = wait(running, return_when=FIRST_COMPLETED)
                 running.update(pool.submit(_measure, task) for task in islice(queue, len(ready)))
@@ -76,7 +77,6 @@ def run_tasks(work: Work, tasks: Iterable[Task], workers: int) -> Iterator[Done]
 def _start(work: Work) -> None:
     """Prepare a worker process."""
     global _measurer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _measurer = Measurer(work)
@@ -103,6 +103,19 @@ def _one_opencv_thread() -> Generator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+@contextmanager
+def _interrupts_ignored() -> Generator[None]:
+    """Start processes that Ctrl-C does not reach: it goes to all at once, and the first one ends the others."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
