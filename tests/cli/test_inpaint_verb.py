@@ -437,7 +437,8 @@ def test_a_write_that_the_system_cuts_off_leaves_nothing(folder):
 def test_ctrl_c_has_exit_code_130_and_leaves_nothing(folder, detector):
     before = content(folder)
     hang_at_the_end = (
-        "import sys, time, mendpix.cli.inpaint as verb\n"
+        "import signal, sys, time, mendpix.cli.inpaint as verb\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # who started the tests may ignore it
         "def hang(*_, **__):\n    print('hanging', flush=True); time.sleep(60)\n"
         "verb.write_picture = hang"
     )
