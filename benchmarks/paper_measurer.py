@@ -5,7 +5,6 @@ Knows no sets, no order of pictures and no files of results; `paper_protocol.py`
 
 import contextlib
 import multiprocessing
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from mendpix.engines.interface import Engine
 from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
 from mendpix.errors import DataError, MendpixError
 from mendpix.evaluation.measures import quantise
+from mendpix.evaluation.workers import environment
 from mendpix.images import read_picture
 from mendpix.metrics.detection import roc_auc
 from mendpix.metrics.edges import edge_ratio
@@ -152,7 +152,7 @@ def run(
     with _one_thread():
         opener()  # a broken model is told of before the workers start
     context = multiprocessing.get_context("spawn")
-    with _environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"):
+    with environment({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}):
         pool = context.Pool(min(workers, len(tasks)), _start_worker, (opener,))
     with pool:
         yield from pool.imap_unordered(_work, tasks)
@@ -192,21 +192,6 @@ def _one_thread() -> Generator[None]:
             if not _threads_before:
                 cv2.setNumThreads(first[0])
                 torch.set_num_threads(first[1])
-
-
-@contextlib.contextmanager
-def _environment(**variables: str) -> Generator[None]:
-    """Set environment variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _open(model: Path | str) -> Engine:

@@ -19,7 +19,6 @@ def test_rows_come_back_as_they_were_in_the_order_asked_for(tmp_path):
     file.append([row("c", float("inf"))])
     again = RowFile(tmp_path / "rows.jsonl", HEADER)
     assert set(again.keys) == {"a", "b", "c"}
-    assert not again.dropped
     for reader in (file, again):
         c, a, b = reader.read(["c", "a", "b"])
         assert a.values["psnr"] == 0.1 + 0.2
@@ -60,7 +59,6 @@ def test_rows_of_another_protocol_or_model_are_dropped(tmp_path):
     path = tmp_path / "rows.jsonl"
     RowFile(path, HEADER).append([row("a")])
     other = RowFile(path, {**HEADER, "protocol": "q"})
-    assert other.dropped
     assert not other.keys
     assert json.loads(path.read_text())["protocol"] == "q"
 

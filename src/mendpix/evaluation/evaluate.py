@@ -19,7 +19,7 @@ from mendpix.evaluation.gather import gather, gather_truth
 from mendpix.evaluation.measurer import Measurer, Work, plan_tasks
 from mendpix.evaluation.measures import expand
 from mendpix.evaluation.page import write_page
-from mendpix.evaluation.pairing import HASH_DIGITS, OpenProtocol
+from mendpix.evaluation.pairing import HASH_DIGITS, OpenProtocol, say_nothing
 from mendpix.evaluation.provenance import code_mark, versions
 from mendpix.evaluation.results import Evaluation
 from mendpix.evaluation.rows import RowFile
@@ -99,7 +99,7 @@ def evaluate(
     work = Work(opened, candidates, single, sets, weights_dir)
     Measurer(work).probe()  # what is missing, broken or too small is told of before anything is measured
     with _rows_folder(folder, work) as place:
-        return _evaluate(work, folder, place, workers, timed, threads, cases, progress or _say_nothing, say)
+        return _evaluate(work, folder, place, workers, timed, threads, cases, progress or say_nothing, say)
 
 
 def _evaluate(
@@ -160,10 +160,6 @@ def _evaluate(
     write_page(summary, make_cases(work, evaluation, chosen), page, worst_by=opened.protocol.measure.worst)
     tell(1.0, "done")
     return Report(folder, page, tuple(written), summary, len(opened.pairs), finished, filled, spent, measuring)
-
-
-def _say_nothing(share: float, what: str) -> None:
-    """Be the progress that nobody asked for."""
 
 
 @contextmanager

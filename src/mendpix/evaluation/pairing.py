@@ -135,7 +135,7 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1 picture; got {limit}.")
-    tell = progress or _say_nothing
+    tell = progress or say_nothing
     locations = find_pictures([str(protocol.folder / source) for source in protocol.pictures.sources])
     folders = tuple(_find_masks(protocol.folder / source) for source in protocol.masks.sources)
     names = [name for folder in folders for name in folder.names]
@@ -224,7 +224,7 @@ def open_protocol(protocol: Protocol, limit: int | None = None, progress: Progre
     )
 
 
-def _say_nothing(share: float, what: str) -> None:
+def say_nothing(share: float, what: str) -> None:
     """Be the progress that nobody asked for."""
 
 

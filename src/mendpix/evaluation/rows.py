@@ -47,8 +47,6 @@ class RowFile:
             OutputError: If the file cannot be read or written.
         """
         self.path = path
-        self.dropped = False
-        """True if a file was there whose rows belonged to something else."""
         self._places: dict[str, int] = {}  # where each row's line begins
         wanted = json.dumps({"format": FORMAT, **header}, sort_keys=True) + "\n"
         try:
@@ -59,14 +57,13 @@ class RowFile:
                     _cut_last_line(path)
                     self._find()
                     return
-                self.dropped = path.stat().st_size > 0
             with atomic_write(path) as temporary:
                 temporary.write_text(wanted, encoding="utf-8")
         except OSError as error:
             raise OutputError(_sentence(path, error)) from error
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add rows at the end, on disk before the call returns to the operating system.
+        """Add rows at the end, in the hands of the operating system before the call returns.
 
         Raises:
             OutputError: If the disk refuses; the file then ends in a half line, which the next run cuts off.

@@ -53,7 +53,7 @@ def run_tasks(work: Work, tasks: Iterable[Task], workers: int) -> Iterator[Done]
             for task in tasks:
                 yield measurer.measure(task, perf_counter)
         return
-    with _environment(_ONE_THREAD):  # only what is started inside inherits it
+    with environment(_ONE_THREAD):  # only what is started inside inherits it
         pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (work,))
         queue = iter(tasks)
         running: set[Future[Done]] = set()
@@ -119,7 +119,7 @@ def _interrupts_ignored() -> Generator[None]:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Generator[None]:
+def environment(variables: dict[str, str]) -> Generator[None]:
     """Set environment variables for the processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
