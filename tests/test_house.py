@@ -32,6 +32,7 @@ PUBLIC = [
 ROWS = [
     {"errors", "types"},
     {"contract"},
+    {"exemplar"},
     {"engines"},
     {"weights"},  # weights.table and weights.locate; no torch
     {"inference"},

@@ -14,6 +14,7 @@ ENGINES = {
     "telea": classical.telea,
     "navier-stokes": classical.navier_stokes,
     "shiftmap": classical.shiftmap,
+    "exemplar": classical.exemplar,
     "biharmonic": classical.biharmonic,
 }
 QUICK = ("harmonic", "telea", "navier-stokes", "biharmonic")
@@ -82,7 +83,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 
 @pytest.mark.parametrize("passes", [1, 2, 5])
 def test_pixels_that_the_shift_map_leaves_unfilled_do_not_become_blue(monkeypatch, passes):
-    """OpenCV leaves some at (0, 0, 0) in Lab, a strong blue; they are tried again, and in the end filled smoothly."""
+    """OpenCV leaves some at (0, 0, 0) in Lab, a strong blue; they are tried again, and in the end take a neighbour's offset."""
     image = np.full((24, 24, 3), 0.5, np.float32)
     hole = np.zeros((24, 24), np.float32)
     hole[8:16, 8:16] = 1
@@ -97,6 +98,6 @@ def test_pixels_that_the_shift_map_leaves_unfilled_do_not_become_blue(monkeypatc
 
     monkeypatch.setattr(classical.cv2.xphoto, "inpaint", inpaint)
     result = classical.shiftmap().fill(image, hole)
-    assert asked == {1: [64, 9], 2: [64, 9, 9], 5: [64, 9, 9]}[passes]
+    assert asked == [64, 9]  # a third time with the same 9 would bring nothing
     assert np.abs(result - 0.5).max() < 0.01
     assert np.array_equal(result[hole == 0], image[hole == 0])

@@ -1,7 +1,7 @@
 """Fills without a network, as engines: baselines, and what remains where no model may be used.
 
 Knows the methods' names, how much surrounding each of them looks at, and which optional package it needs. The
-mathematics lie in `mendpix.fills`, OpenCV and scikit-image.
+mathematics lie in `mendpix.fills`, `mendpix.exemplar`, OpenCV and scikit-image.
 """
 
 from collections.abc import Callable
@@ -10,17 +10,25 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from mendpix import exemplar as copying
 from mendpix import fills
 from mendpix.engines.interface import Facts
 from mendpix.errors import MissingExtraError
+from mendpix.exemplar.shiftmap import shiftmap as opencv_shiftmap
 from mendpix.types import Image, Mask
 
 Method = Callable[[Image, Mask], Image]
 """Fills the hole (1) of an RGB picture in [0, 1]; returns a new picture of the same shape."""
 
+CopyingMethod = Callable[[Image, Mask, Mask | None], Image]
+"""The same with a second mask: 1 = known, but not to be copied."""
 
-SHIFTMAP_PASSES = 3
-"""Times that OpenCV's shift map is run on what it left unfilled, before the harmonic fill closes the rest."""
+
+CONTEXT_PX = 128
+"""Border that methods that copy want around a hole at least, px."""
+
+CONTEXT_SHARE = 1.0
+"""The same as a share of the hole's thickness."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,38 @@ class ClassicalEngine:
         return self.method(image, hole)
 
 
+@dataclass(frozen=True)
+class CopyingClassicalEngine:
+    """A method that copies from the surroundings. Cannot start from a coarse fill."""
+
+    facts: Facts
+    """What the method needs around a hole."""
+    method: CopyingMethod = field(repr=False)
+    """What is run."""
+
+    def fill(self, image: Image, hole: Mask, guide: Image | None = None, excluded: Mask | None = None) -> Image:
+        """Fill the hole.
+
+        Args:
+            image: RGB in [0, 1], shape (H, W, 3); the hole's part is ignored.
+            hole: 1 = fill, 0 = known, shape (H, W).
+            guide: Ignored.
+            excluded: 1 = known, but nothing of it may be copied, shape (H, W); None = all that is known may be.
+
+        Returns:
+            New array, RGB in [0, 1], shape (H, W, 3).
+
+        Raises:
+            MaskError: If there is too little to copy from.
+        """
+        return self.method(image, hole, excluded)
+
+
+def exemplar() -> CopyingClassicalEngine:
+    """Return our exemplar fill, which copies pieces of the surroundings, and so wants much of them, at any size."""
+    return _copying("exemplar", lambda image, hole, excluded: copying.exemplar(image, hole, excluded=excluded))
+
+
 def harmonic() -> ClassicalEngine:
     """Return the harmonic fill: a soap film over the hole. It needs little more than the hole's border."""
     return _engine("harmonic", fills.harmonic, preferred_px=1024, context_px=8)
@@ -61,8 +101,8 @@ def navier_stokes() -> ClassicalEngine:
     return _engine("navier-stokes", fills.navier_stokes, preferred_px=1024, context_px=16)
 
 
-def shiftmap() -> ClassicalEngine:
-    """Return OpenCV's shift map, which copies patches from the surroundings and so wants many of them.
+def shiftmap() -> CopyingClassicalEngine:
+    """Return OpenCV's shift map, whose offsets are brought to the full size as those of `exemplar` are.
 
     Raises:
         MissingExtraError: If OpenCV was installed without its contributed modules.
@@ -72,7 +112,7 @@ def shiftmap() -> ClassicalEngine:
             "The model shiftmap needs OpenCV's contributed modules, which are not installed. "
             "Install them with: pip install opencv-contrib-python-headless"
         )
-    return _engine("shiftmap", _shiftmap, preferred_px=768, context_px=96, context_share=0.75)
+    return _copying("shiftmap", lambda image, hole, excluded: opencv_shiftmap(image, hole, excluded=excluded))
 
 
 def biharmonic() -> ClassicalEngine:
@@ -123,21 +163,6 @@ def _engine(
     return ClassicalEngine(facts, method)
 
 
-def _shiftmap(image: Image, hole: Mask) -> Image:
-    missing = hole > 0
-    result = np.where(missing[..., None], np.float32(0), np.clip(image, 0, 1))
-    left = missing
-    for _ in range(SHIFTMAP_PASSES):
-        lab = cv2.cvtColor(np.rint(result * 255).astype(np.uint8), cv2.COLOR_RGB2Lab)
-        filled = np.zeros_like(lab)
-        cv2.xphoto.inpaint(lab, np.where(left, 0, 255).astype(np.uint8), filled, cv2.xphoto.INPAINT_SHIFTMAP)
-        rgb = cv2.cvtColor(filled, cv2.COLOR_Lab2RGB).astype(np.float32) / 255
-        # Where OpenCV finds nothing to copy it leaves (0, 0, 0), which is no colour: black is (0, 128, 128).
-        given_up = left & ~filled.any(axis=2)
-        result = np.where((left & ~given_up)[..., None], rgb, result)
-        left = given_up  # there is more around these now
-        if not left.any():
-            break
-    else:
-        result = fills.harmonic(result, left.astype(np.float32))
-    return np.where(missing[..., None], result, image)
+def _copying(name: str, method: CopyingMethod) -> CopyingClassicalEngine:
+    facts = Facts(name=name, kind="classical", context_px=CONTEXT_PX, context_share=CONTEXT_SHARE, copies=True)
+    return CopyingClassicalEngine(facts, method)

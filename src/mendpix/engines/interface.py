@@ -49,6 +49,8 @@ class Facts:
     """Border wanted around a thick hole, as a share of its thickness, where that is more than `context_px`."""
     first_fill_radius_px: float = 2.0
     """Neighbourhood of the Navier–Stokes first fill that the model was trained with, px."""
+    copies: bool = False
+    """The engine copies from the surroundings, and can be told where it must not copy from."""
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -137,6 +139,24 @@ class Engine(Protocol):
 
         Returns:
             New array, RGB in [0, 1], shape (H, W, 3); only its values in the hole will be used.
+        """
+        ...
+
+
+class CopyingEngine(Engine, Protocol):
+    """An engine whose facts say `copies`: it can be told which known pixels must not be copied."""
+
+    def fill(self, image: Image, hole: Mask, guide: Image | None = None, excluded: Mask | None = None) -> Image:
+        """Predict the picture without its hole.
+
+        Args:
+            image: Like `Engine.fill`.
+            hole: Like `Engine.fill`.
+            guide: Like `Engine.fill`.
+            excluded: 1 = known, but nothing of it may be copied, shape (H, W); None = all that is known may be.
+
+        Returns:
+            Like `Engine.fill`.
         """
         ...
 
