@@ -7,7 +7,7 @@ from mendpix.exemplar.levels import Level, halve, texture_of
 from mendpix.exemplar.offsets import Offsets, Unary, around_hole
 from mendpix.exemplar.patches import fit, whole_patches
 from mendpix.exemplar.pieces import double, merge_pieces, repair, settle_pieces
-from mendpix.exemplar.search import Search
+from mendpix.exemplar.search import Search, reluctance
 from mendpix.exemplar.shiftmap import opencv_offsets
 from mendpix.exemplar.tones import correction, soften
 from mendpix.exemplar.voting import vote
@@ -90,7 +90,7 @@ def test_search_finds_copies():
     search.improve(known[rows * 80 + columns], 6, 64)
     assert np.mean(search.source == rows * 80 + columns - 40) > 0.95
     assert usable.ravel()[search.source].all()
-    assert np.median(search.cost) < 1e-9
+    assert np.median(search.cost) == pytest.approx(reluctance(0, np.int64(-40), 80), abs=1e-6)  # nothing but that
 
 
 def test_a_vote_of_one_opinion_copies_and_of_two_is_their_mean():

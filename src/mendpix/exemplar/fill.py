@@ -37,7 +37,7 @@ LEAST_PATCHES = 24
 TEXTURE_WEIGHT = 3.0
 """What a difference in texture counts against one in colour."""
 
-TEXTURE_GAIN = 1.2
+TEXTURE_GAIN = 1.1
 """Texture is asked for this many times as strong as the vote has it. A vote is a mean, patches that match a mean are
 smooth ones, and round by round texture would be lost; docs/experiments.md has the numbers."""
 

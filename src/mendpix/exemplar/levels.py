@@ -53,7 +53,8 @@ def texture_of(level: Level, radius_px: int) -> FloatArray:
     Returns:
         Mean absolute difference to the next pixel across and down, among known pixels, shape (H, W, 2).
     """
-    grey = level.image @ np.array([0.299, 0.587, 0.114], np.float32)
+    red, green, blue = (level.image[..., channel] for channel in range(3))
+    grey = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
     inner = cv2.erode((~level.missing).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
     size = (2 * radius_px + 1, 2 * radius_px + 1)
     weight = np.asarray(cv2.blur(inner, size), np.float32)

@@ -31,10 +31,11 @@ Ints = NDArray[np.int64]
 class Description:
     """A linear map of patches onto their principal components."""
 
-    mean: FloatArray
+    mean: NDArray[np.float64]
     """Shape (7 · 7 · C,)."""
-    axes: FloatArray
-    """Orthonormal, shape (7 · 7 · C, D)."""
+    axes: NDArray[np.float64]
+    """Orthonormal, shape (7 · 7 · C, D). In double precision, so that the order in which a matrix product is summed,
+    which differs with the number of threads, is not seen in the description, and the fill stays the same."""
 
     def of(self, channels: FloatArray, rows: Ints, columns: Ints) -> FloatArray:
         """Describe the patches around some pixels.
@@ -52,7 +53,7 @@ class Description:
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
             laid_out = patches[rows[part], columns[part]].reshape(-1, len(self.mean))
-            result[part] = (laid_out - self.mean) @ self.axes
+            result[part] = (laid_out - self.mean) @ self.axes  # in double precision: see `axes`
         return result
 
     def of_all(self, channels: FloatArray) -> FloatArray:
@@ -72,7 +73,7 @@ def fit(channels: FloatArray, usable: Flags, rng: np.random.Generator) -> Descri
     """
     rows, columns = np.nonzero(usable)
     chosen = rng.choice(len(rows), min(SAMPLE, len(rows)), replace=False)
-    patches = unfold(channels)[rows[chosen], columns[chosen]].reshape(len(chosen), -1)
+    patches = unfold(channels)[rows[chosen], columns[chosen]].reshape(len(chosen), -1).astype(np.float64)
     mean = patches.mean(axis=0)
     centred = patches - mean
     _, axes = np.linalg.eigh(centred.T @ centred)

@@ -71,7 +71,7 @@ def peel(channels: FloatArray, missing: Flags, usable: Flags) -> tuple[FloatArra
     count = channels.shape[2]
     filled = np.where(missing[..., None], np.float32(0), channels)
     places = np.flatnonzero(usable)
-    candidates = unfold(filled)[usable].reshape(len(places), -1)
+    candidates = unfold(filled)[usable].reshape(len(places), -1).astype(np.float64)  # double: see `Description`
     squares = np.ascontiguousarray((candidates**2).T)
     candidates = np.ascontiguousarray(candidates.T)
     matches = np.full(missing.shape, -1)
