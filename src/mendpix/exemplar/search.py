@@ -4,6 +4,7 @@ Barnes et al. 2009, https://doi.org/10.1145/1531326.1531330, with all patches mo
 scan): neighbours pass on where they were lucky, and random tries around the best place so far do the rest.
 """
 
+import cv2
 import numpy as np
 
 from mendpix.exemplar.levels import Flags
@@ -23,6 +24,13 @@ whole picture, down and across. Photos have the sky above."""
 
 POSITION_LIMIT = 0.2
 """It never costs more than this, in the same unit: what repeats may be copied from anywhere."""
+
+
+REPEAT_WEIGHT = 0.1
+"""What it costs to copy a place again that has been copied once, per further time, in the same unit."""
+
+MOST_REPEATS = 4.0
+"""Further times beyond this cost nothing more."""
 
 
 def reluctance(down: Ints, across: Ints, side_px: int) -> FloatArray:
@@ -60,6 +68,7 @@ class Search:
         self.source = np.zeros(len(rows), np.int64)  # flat index of the best match so far
         self.cost = np.full(len(rows), np.inf, np.float32)
         self._usable, self._known, self._rng = usable.ravel(), known, rng
+        self._repeats = np.zeros(usable.size, np.float32)  # cost of copying a place again
 
     def start(self, source: Ints) -> None:
         """Begin with given matches; those that may not be copied are replaced by random ones.
@@ -82,6 +91,8 @@ class Search:
         rows, columns = np.divmod(self.source, self.size[1])
         self.cost = squared_distance(wanted, self._known[self.source])
         self.cost += reluctance(rows - self.rows, columns - self.columns, max(self.size))
+        self._repeats = self._count_repeats()
+        self.cost += self._repeats[self.source]
         for turn in range(rounds):
             for step in STEPS[min(turn, len(STEPS) - 1)]:
                 for down, across in FOUR:
@@ -93,6 +104,12 @@ class Search:
                 rows, columns = np.divmod(self.source, self.size[1])
                 self._try(wanted, np.arange(count), rows + tries[0], columns + tries[1])
                 reach //= 2
+
+    def _count_repeats(self) -> FloatArray:
+        """Cost of copying each place of the picture again, from how often the current matches copy it."""
+        uses = np.bincount(self.source, minlength=self.size[0] * self.size[1]).reshape(self.size).astype(np.float32)
+        uses = np.asarray(cv2.blur(uses, (SIDE_PX, SIDE_PX)), np.float32)
+        return (SIDE_PX * REPEAT_WEIGHT) ** 2 * np.clip(uses - 1, 0, MOST_REPEATS).ravel()
 
     def _ask(self, wanted: FloatArray, down: int, across: int) -> None:
         """Try for each patch what its neighbour's match suggests."""
@@ -114,6 +131,7 @@ class Search:
         who, place, rows, columns = who[allowed], place[allowed], rows[allowed], columns[allowed]
         cost = squared_distance(wanted[who], self._known[place])
         cost += reluctance(rows - self.rows[who], columns - self.columns[who], max(height, width))
+        cost += self._repeats[place]
         better = cost < self.cost[who]
         self.source[who[better]], self.cost[who[better]] = place[better], cost[better]
 
