@@ -93,16 +93,14 @@ def tripod() -> Pictures:
 
 
 def man() -> Pictures:
-    """The same photo, masks over the man with all he carries, and over that part of him that hides grass."""
+    """The same photo, a mask over the man with all he carries, and one over the tower, which is not to be copied."""
     outline = [
         (-4, 245), (15, 222), (46, 167), (78, 134), (128, 118), (155, 99), (163, 80), (190, 58), (222, 58), (254, 76),
         (277, 105), (275, 134), (330, 134), (332, 167), (339, 191), (330, 222), (312, 241), (312, 290), (284, 302),
         (247, 318), (205, 302), (148, 380), (157, 436), (160, 512), (-4, 512),
     ]  # fmt: skip
     mask = np.maximum(polygon((512, 512), outline), tripod_mask())
-    below = mask.copy()
-    below[:238] = 0
-    return {"man.png": data.camera(), "man-mask.png": mask, "man-grass-mask.png": below}
+    return {"man.png": data.camera(), "man-mask.png": mask, "tower-mask.png": tower()["tower-mask.png"]}
 
 
 def caption() -> Pictures:
@@ -232,7 +230,7 @@ PAGES = {
         (
             ("mendpix inpaint tripod.png tripod-mask.png -o tripod-mended.png --overlay tripod-doubt.png",),
             (
-                "mendpix inpaint tripod.png tripod-mask.png -o tripod-copied.png --model shiftmap"
+                "mendpix inpaint tripod.png tripod-mask.png -o tripod-copied.png --hole 1=exemplar"
                 " --overlay tripod-copied-doubt.png",
             ),
         ),
@@ -242,11 +240,10 @@ PAGES = {
         man,
         (
             ("mendpix inpaint man.png man-mask.png -o man-mended.png --overlay man-doubt.png",),
-            ("mendpix inpaint man.png man-mask.png -o man-copied.png --model shiftmap --overlay man-copied-doubt.png",),
+            ("mendpix inpaint man.png man-mask.png -o man-smeared.png --model scenes --overlay man-smeared-doubt.png",),
             (
-                "mendpix inpaint man.png man-mask.png -o man-first.png",
-                "mendpix inpaint man-first.png man-grass-mask.png -o man-second.png --model shiftmap"
-                " --overlay man-second-doubt.png",
+                "mendpix inpaint man.png man-mask.png -o man-other.png --exclude tower-mask.png"
+                " --overlay man-other-doubt.png",
             ),
         ),
         shown=0.5,
@@ -358,7 +355,7 @@ def case_rows(cases: Path, out: Path) -> dict[str, list[list[str]]]:
         return f"mendpix inpaint {source} {hole} -o {name}.png --overlay {name}-doubt.png {options}".strip()
 
     for kind, ways in (
-        ("removal", ("", "--dilate 6", "--dilate 6 --model shiftmap")),
+        ("removal", ("--model scenes", "", "--dilate 6")),
         ("text", ("--invert-mask", "--invert-mask --dilate 2", "--invert-mask --model shiftmap")),
     ):
         for mask in sorted((cases / kind).glob("*-mask.png")):

@@ -6,6 +6,7 @@ import numpy as np
 
 from mendpix import fills
 from mendpix.engines.interface import Facts
+from mendpix.errors import MaskError
 
 
 def facts(**changes: object) -> Facts:
@@ -63,6 +64,34 @@ def harmonic(own_facts: Facts | None = None) -> FakeEngine:
         return np.where(hole[..., None] > 0, filled, np.float32(1))
 
     return FakeEngine(answer, own_facts)
+
+
+class Copier:
+    """Copies one colour, the mean of what may be copied; remembers what it was told, and gives up like a real one."""
+
+    def __init__(self, **changes: object) -> None:
+        settings = {"context_px": 16, "context_share": 1.0, "copies": True, **changes}
+        self.facts = Facts("copier", "classical", **settings)
+        self.images: list[np.ndarray] = []
+        self.holes: list[np.ndarray] = []
+        self.excluded: list[np.ndarray | None] = []
+
+    def fill(
+        self,
+        image: np.ndarray,
+        hole: np.ndarray,
+        guide: np.ndarray | None = None,
+        excluded: np.ndarray | None = None,
+    ) -> np.ndarray:
+        assert image.shape == (*hole.shape, 3)
+        assert excluded is None or (excluded.dtype == np.float32 and excluded.shape == hole.shape)
+        self.images.append(image.copy())
+        self.holes.append(hole.copy())
+        self.excluded.append(None if excluded is None else excluded.copy())
+        usable = (hole == 0) if excluded is None else (hole == 0) & (excluded == 0)
+        if not usable.any():
+            raise MaskError("there must be something to copy; got nothing. Exclude less.")
+        return np.broadcast_to(image[usable].mean(axis=0), image.shape).astype(np.float32)
 
 
 class BrightDetector:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from mendpix.errors import ImageError, MaskError, ShapeError
-from mendpix.masks import binarise, components, dilate, feather, hole_share, read_mask, resize_hole
+from mendpix.masks import binarise, components, dilate, feather, hole_share, read_excluded, read_mask, resize_hole
 
 SIZE = (64, 96)
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
@@ -337,3 +337,16 @@ def test_binarise_refuses_what_is_no_plane():
         binarise(np.zeros((2, 2), np.int64))
     with pytest.raises(ShapeError, match=r"got values from 0\.0 to 255\.0"):
         binarise(np.array([[0.0, 255.0]]))
+
+
+def test_what_is_excluded_is_read_like_a_hole_but_may_be_nothing():
+    plane = np.zeros((20, 30), np.uint8)
+    plane[:5] = 255
+    assert np.array_equal(read_excluded(plane, (20, 30)), (plane > 0).astype(np.float32))
+    assert not read_excluded(np.zeros((20, 30), bool), (20, 30)).any()
+    assert read_excluded(np.ones((20, 30), bool), (20, 30)).all()
+    with pytest.raises(MaskError, match="size of its picture"):
+        read_excluded(plane, (30, 20))
+    noise = np.random.default_rng(0).random((64, 64, 3))
+    with pytest.raises(MaskError, match="what is excluded must be a black and white mask"):
+        read_excluded(noise, (64, 64))

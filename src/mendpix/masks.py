@@ -125,6 +125,31 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
     return hole
 
 
+def read_excluded(source: PictureSource, size: tuple[int, int]) -> Mask:
+    """Read what may not be copied from, as `read_mask` reads a hole; it may be empty.
+
+    Args:
+        source: As in `read_picture`; integer arrays may also hold 0 and 1.
+        size: (H, W) of the upright picture.
+
+    Returns:
+        1 = excluded, float32, shape (H, W).
+
+    Raises:
+        MaskError: If it has another size, looks like a photo, or holds NaN.
+        ImageError: If a file cannot be read.
+        ShapeError: If an array is neither a plane nor a picture.
+    """
+    strength, coloured = _read_strength(source)
+    _check_size(strength.shape, size)
+    if _looks_like_photo(strength, coloured):
+        raise MaskError(
+            "what is excluded must be a black and white mask; got something that looks like a photo. Draw in plain"
+            " white on black what may not be copied."
+        )
+    return binarise(strength)
+
+
 def binarise(array: AnyArray) -> Mask:
     """Make a plane exactly 0 or 1: a half or more is hole.
 

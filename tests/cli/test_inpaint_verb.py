@@ -188,6 +188,86 @@ def test_an_input_is_replaced_only_with_force(mendpix, folder, name):
     assert content(folder)[name] != before[name]
 
 
+# Hole by hole
+
+
+def scratched(folder: Path) -> None:
+    """Draw a scratch under the hole, which makes it hole 2."""
+    change(
+        folder / "mask.png",
+        lambda mask: Image.fromarray(np.where(np.arange(40)[:, None] == 35, 255, np.asarray(mask)).astype(np.uint8)),
+    )
+
+
+def test_the_method_of_each_hole_is_told_and_may_be_chosen(mendpix, folder):
+    scratched(folder)
+    call = ("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.png", "--detector", "none")
+    result = mendpix(*call, "--hole", "1=telea")
+    assert result.exit_code == 0, result.output
+    first, *methods = result.stdout.splitlines()
+    assert "filled by auto in" in first
+    assert methods == ["auto: hole 1 (asked for) by telea", "auto: hole 2 (thin: 1 px) by scenes"]
+    report = json.loads(mendpix(*call, "--hole", "1=telea", "--hole", "2=harmonic", "--json").stdout)
+    assert [(fill["number"], fill["model"], fill["cause"]) for fill in report["fills"]] == [
+        (1, "telea", "asked"), (2, "harmonic", "asked"),
+    ]  # fmt: skip
+    assert report["fills"][0]["box"] == {"top": 12, "left": 20, "bottom": 22, "right": 32}
+
+
+def test_a_plain_model_is_told_in_one_line_and_listed_in_json(mendpix, folder):
+    call = ("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.png", *CLASSICAL)
+    assert mendpix(*call).stdout.count("\n") == 1
+    (fill,) = json.loads(mendpix(*call, "--json").stdout)["fills"]
+    assert (fill["model"], fill["cause"], fill["surroundings"]) == ("harmonic", "model", None)
+
+
+def test_the_plan_is_printed_and_nothing_written(mendpix, folder):
+    scratched(folder)
+    before = content(folder)
+    result = mendpix("inpaint", folder / "photo.png", folder / "mask.png", "--plan", "--hole", "1=telea")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "hole 1: 12 × 10 px at 20, 12: telea (asked for)\nhole 2: 56 × 1 px at 0, 35: scenes (thin: 1 px)\n"
+    )
+    report = json.loads(mendpix("inpaint", folder / "photo.png", folder / "mask.png", "--plan", "--json").stdout)
+    assert [fill["number"] for fill in report["fills"]] == [1, 2]
+    assert mendpix("inpaint", folder / "photo.png", folder / "mask.png", "--plan", "-q").output == ""
+    assert content(folder) == before
+
+
+def test_what_is_excluded_reaches_the_library(mendpix, folder):
+    black = Image.new("L", (56, 40))
+    black.save(folder / "nothing.png")
+    call = ("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.png", "--detector", "none")
+    result = mendpix(*call, "--exclude", folder / "nothing.png")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "note: nothing was copied into any hole, so what is excluded made no difference\n"
+    assert_one_sentence(mendpix(*call, "--exclude", folder / "no.png"), "no.png")
+    assert_one_sentence(mendpix(*call, "--exclude", folder / "nothing.png", "--model", "telea"), "telea", "copies")
+    assert_one_sentence(
+        mendpix(*call[:4], folder / "nothing.png", "--exclude", folder / "nothing.png"), "--out", "input"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("-o", "out.png", "--plan"), ("--plan", "--out")),
+        (("--plan", "--exclude", "mask.png"), ("--plan", "--exclude")),
+        ((), ("-o OUT", "--plan")),
+        (("-o", "out.png", "--hole", "2=telea"), ("hole 2", "hole 1 only", "--plan")),
+        (("-o", "out.png", "--hole", "telea"), ("--hole", "2=scenes")),
+        (("-o", "out.png", "--hole", "1=nonsense"), ("nonsense", "scenes")),
+        (("-o", "out.png", "--hole", "1=scenes-detector"), ("detector",)),
+    ],
+)
+def test_refuses_what_makes_no_sense_hole_by_hole(mendpix, folder, more, words, monkeypatch):
+    monkeypatch.chdir(folder)
+    before = content(folder)
+    assert_one_sentence(mendpix("inpaint", "photo.png", "mask.png", *more), *words)
+    assert content(folder) == before
+
+
 # What it refuses: exit code 2, one sentence, the folder as it was
 
 

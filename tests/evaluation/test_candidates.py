@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from mendpix.errors import DataError, InputError, ModelError
 from mendpix.evaluation.candidates import find_candidates
 from mendpix.evaluation.measurer import count_altered
 from mendpix.evaluation.pair_files import write_pairs
+from mendpix.weights.table import MODELS
 from tiny_models import grey_generator
 
 
@@ -69,7 +72,7 @@ def test_a_path_may_hold_the_sign_of_a_label(tmp_path, opened):
 
 
 def test_unknown_models_are_refused_before_any_work(tmp_path, opened, detector):
-    with pytest.raises(ModelError, match=r"one of scenes, harmonic.* or a folder of results; got 'nonsense'"):
+    with pytest.raises(ModelError, match=r"one of auto, scenes, .*harmonic.* or a folder of results; got 'nonsense'"):
         find_candidates(["nonsense"], opened)
     with pytest.raises(ModelError, match=r"there is no file .*none\.onnx"):
         find_candidates([str(tmp_path / "none.onnx")], opened)
@@ -172,3 +175,31 @@ def test_names_win_over_folders_and_labels_are_found_among_several_signs(tmp_pat
             find_candidates([nothing], opened)
     with pytest.raises(ModelError, match="scenes-detector is a detector"):
         find_candidates(["scenes-detector"], opened)
+
+
+def test_auto_is_a_candidate_whose_mark_is_that_of_its_models(opened, monkeypatch):
+    found, named = find_candidates(["auto", "mine=auto"], opened)
+    assert (found.name, found.source, named.name) == ("auto", "choice auto of mendpix", "mine")
+    assert found.mark == named.mark
+    scenes, telea = find_candidates(["scenes", "telea"], opened)
+    assert found.mark not in (scenes.mark, telea.mark)
+    monkeypatch.setitem(MODELS, "auto", replace(MODELS["auto"], chooses=("scenes", "telea")))
+    (other,) = find_candidates(["auto"], opened)
+    assert other.mark != found.mark
+
+
+def test_auto_answers_the_same_twice_and_leaves_the_rest(opened):
+    (found,) = find_candidates(["auto"], opened)
+    pair = opened.pairs[1]
+    picture = opened.read_picture(pair.picture)
+    hole = opened.read_hole(pair, picture.shape[:2])
+    holed = picture * (hole == 0)[..., None].astype(np.uint8)
+    first, second = (found.open("composite")(pair, holed, hole) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert count_altered(first, picture, hole) == 0
+
+
+def test_raw_answers_of_a_choice_are_refused_before_any_work(change):
+    opened = change(("[measure]", '[measure]\nimage = "raw"'))
+    with pytest.raises(ModelError, match=r"auto is a choice among several\. Take one of scenes"):
+        find_candidates(["auto"], opened)

@@ -14,6 +14,8 @@ from mendpix.evaluation.measurer import Work
 from mendpix.evaluation.pairing import Pair, open_protocol
 from mendpix.evaluation.protocol import load_protocol
 from mendpix.evaluation.rows import Row, RowFile
+from mendpix.inference.inpainter import Inpainter
+from mendpix.metrics.crops import crop_around_hole
 from mendpix.metrics.detection import average_precision, calibration_error, roc_auc
 from mendpix.metrics.squeezenet import SqueezeNet
 
@@ -235,3 +237,36 @@ def test_fid_and_kid_from_files_to_columns(seventy, least, monkeypatch):
             assert expected > 0.004  # fills are brighter: the other way round it would be negative
             assert model.set_values["kid"][name] == pytest.approx(expected, rel=1e-4)
     assert (seventy / "report" / "report.md").read_text("utf-8").count("FID")
+
+
+def test_crops_around_holes_are_compared_with_the_same_crops_of_the_true_pictures(seventy):
+    """The distance of hole crops through files and all, against one from the pictures themselves."""
+    text = (seventy / "protocol.toml").read_text(encoding="utf-8")
+    at = text.index("metrics = [")
+    (seventy / "protocol.toml").write_text(text[:at] + 'metrics = ["psnr", "frechet-hole"]\n', encoding="utf-8")
+    opened = open_protocol(load_protocol(seventy / "protocol.toml"))
+    report = evaluate(opened, ["telea"], seventy / "report", cases=0)
+    backbone = SqueezeNet()
+    inpainter = Inpainter("telea", detector=None, threads=1)
+    ours: list[np.ndarray] = []
+    theirs: list[np.ndarray] = []
+    bins: list[int] = []
+    for pair in opened.pairs:
+        target = opened.read_picture(pair.picture).astype(np.float32) / np.float32(255)
+        hole = opened.read_hole(pair, target.shape[:2])
+        theirs.append(backbone.pooled(crop_around_hole(target, hole)))
+        bins.append(pair.bin)
+        filled = inpainter(np.rint(255 * target).astype(np.uint8), hole).prediction
+        shown = np.where(hole[..., None] > 0, np.rint(np.clip(filled, 0, 1) * 255) / np.float32(255), target)
+        ours.append(backbone.pooled(crop_around_hole(shown.astype(np.float32), hole)))
+    first = np.array(bins) == 0
+    assert first.sum() == 60
+    values = report.summary.evaluation.models[0].set_values["frechet-hole"]
+    vectors, truth = np.array(ours), np.array(theirs)
+    assert values["all"] == pytest.approx(frechet(vectors, truth), rel=1e-4)
+    assert values["0–0.1"] == pytest.approx(frechet(vectors[first], truth[first]), rel=1e-4)
+    assert np.isnan(values[opened.columns().bin_names[1]])  # ten pairs are too few
+    assert values["all"] > 0
+    again = evaluate(opened, ["telea"], seventy / "report", cases=0)
+    assert again.measured == 0
+    np.testing.assert_equal(again.summary.evaluation.models[0].set_values["frechet-hole"], values)

@@ -23,6 +23,7 @@ from mendpix.metrics.l1 import l1, l1_hole, l1_relative_to_sum, l1_relative_to_t
 from mendpix.metrics.psnr import psnr
 from mendpix.metrics.squeezenet import SqueezeNet
 from mendpix.metrics.ssim import ssim
+from mendpix.metrics.texture import border_gradient, texture_ratio
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "metrics.md"
 MARKER = "<!-- From here on made from the tables in src/mendpix/evaluation by tests/evaluation/test_measures.py. -->\n"
@@ -211,6 +212,10 @@ def test_plain_measures_are_the_functions_on_what_the_protocol_shows(pair, how, 
         "edge-ratio": 100 * edge_ratio(shown),
         "edge-ratio-off": 100 * abs(edge_ratio(shown) - edge_ratio(target)),
         "border-mae": border_mae(shown, target, hole),
+        "texture-ratio": texture_ratio(shown, hole),
+        "texture-ratio-off": abs(np.log2(texture_ratio(shown, hole))),
+        "border-gradient": border_gradient(shown, hole),
+        "border-gradient-off": abs(np.log2(border_gradient(shown, hole))),
         "features": 1000 * BACKBONE.feature_distance(shown, target),
         "lpips-alex": float(np.abs(shown - target).mean()),
     }
@@ -297,6 +302,18 @@ def test_names_stand_for_one_thing_each():
 def test_the_standard_group_needs_nothing_from_elsewhere():
     assert {MEASURES[name].needs for name in GROUPS["standard"] if name in MEASURES} == {"", "backbone"}
     assert {SET_MEASURES[name].vector for name in GROUPS["standard"] if name in SET_MEASURES} == {"squeezenet"}
+
+
+def test_the_removal_group_asks_for_no_truth_but_in_its_set():
+    measures, sets = expand(["removal"])
+    target, hole = levels((56, 60, 3), 0), np.zeros((56, 60), np.float32)
+    hole[10:40, 20:50] = 1
+    other = np.where(hole[..., None] > 0, np.float32(0), target)  # the same outside, another truth inside
+    first, second = (views_of(truth, levels((56, 60, 3), 1), hole) for truth in (target, other))
+    for name in measures:
+        assert MEASURES[name].compute(first) == MEASURES[name].compute(second), name
+    assert sets == ("frechet-hole",)
+    assert SET_MEASURES["frechet-hole"].vector == "squeezenet-hole"
 
 
 def test_names_and_groups_are_expanded_in_order_and_once():

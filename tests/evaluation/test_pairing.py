@@ -282,7 +282,7 @@ def test_names_that_are_not_utf_8_are_refused(place, change):
         change()
 
 
-GOLDEN = "d8bcfeeab338dab0"
+GOLDEN = "55607498aa5b1c9a"
 
 
 def test_a_definition_that_changes_raises_the_number_of_definitions():

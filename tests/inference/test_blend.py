@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_engines import BrightDetector, FakeEngine, constant, facts, harmonic, identity
+from fake_engines import BrightDetector, Copier, FakeEngine, constant, facts, harmonic, identity
 from mendpix.errors import ModelError
-from mendpix.inference.blend import detect_in, fill_missing
+from mendpix.inference.blend import detect_in, fill_into, fill_missing
 from mendpix.inference.highres import plan_fill, plan_windows
+from mendpix.inference.holes import find_holes, paint
 from mendpix.inference.windows import Box, Window
 from random_holes import holes
 
@@ -151,6 +152,79 @@ def test_an_engine_without_a_guide_fills_a_shell_around_the_coarse_fill():
     assert np.abs(filled - image).max() < 0.03
     # No run has to bridge more than the thickest hole that the facts allow, but for the tips of corners.
     assert max(hole.mean() for hole in engine.holes) < 0.75
+
+
+@settings(max_examples=80, deadline=None)
+@given(holes(), st.one_of(some_facts, unguided_facts), st.integers(0, 2**31))
+def test_what_waits_is_a_hole_to_the_engine_and_stays_as_it_is(missing, wanted, seed):
+    found = find_holes(missing)
+    mine = [hole for hole in found if (seed >> hole.number % 31) & 1]
+    if not mine:
+        return
+    now = paint(mine, missing.shape)
+    waiting = missing & ~now
+    image = np.where(waiting[..., None], np.float32(9), picture(missing.shape))
+    seen = []
+
+    def answer(image, hole, guide, call):
+        seen.append(float(image[hole == 0].max()) if (hole == 0).any() else 0)
+        return np.full_like(image, 2.0)
+
+    filled, engine = image.copy(), FakeEngine(answer, wanted)
+    fill_into(engine, plan_fill(now, wanted), filled, now, lambda pixels: None, waiting=waiting)
+    assert np.all(filled[now] == 2)
+    assert np.array_equal(filled[~now], image[~now])
+    assert max(seen) < 9  # nothing of what waits was ever taken for known
+
+
+def test_a_hole_that_touches_what_waits_takes_no_black_from_it_on_coarser_levels():
+    missing = np.zeros((301, 301), bool)
+    missing[70:231, 70:231] = True
+    waiting = np.zeros((301, 301), bool)
+    waiting[:, 231:234] = True  # a line right beside the thick hole
+    image = np.full((301, 301, 3), 0.75, np.float32)
+    image[missing | waiting] = 0
+    filled, engine = image.copy(), harmonic(facts(max_hole_px=48))
+    fill_into(engine, plan_fill(missing, engine.facts), filled, missing, lambda pixels: None, waiting=waiting)
+    assert any(guide is not None for guide in engine.guides)
+    assert np.abs(filled[missing] - 0.75).max() < 1e-3
+    assert not filled[waiting].any()
+
+
+def test_what_is_excluded_is_cut_like_the_window_and_padded():
+    missing = np.zeros((300, 300), bool)
+    missing[100:140, 100:140] = True
+    excluded = np.zeros((300, 300), bool)
+    excluded[:110] = True
+    engine = Copier(context_px=30, context_share=0, multiple_of=64)
+    image = picture(missing.shape)
+    filled = image.copy()
+    plan = plan_fill(missing, engine.facts)
+    fill_into(engine, plan, filled, missing, lambda pixels: None, excluded=excluded)
+    (window,) = plan.windows
+    (told,) = engine.excluded
+    assert np.array_equal(told[: window.box.bottom - window.box.top], excluded[window.box.slices].astype(np.float32))
+    other = constant(0.5)
+    fill_into(other, plan_fill(missing, other.facts), filled, missing, lambda pixels: None, excluded=excluded)
+    assert len(other.holes) == 1  # an engine that does not copy is not told
+
+
+def test_what_is_excluded_stays_so_on_coarser_levels():
+    missing = np.zeros((300, 300), bool)
+    missing[70:230, 70:230] = True
+    excluded = np.zeros((300, 300), bool)
+    excluded[:, 41] = True
+    engine = Copier(max_hole_px=48, context_share=0.75)
+    fill_into(
+        engine,
+        plan_fill(missing, engine.facts),
+        picture(missing.shape).copy(),
+        missing,
+        lambda _: None,
+        excluded=excluded,
+    )
+    assert len(engine.excluded) > 1
+    assert engine.excluded[0].any()
 
 
 def test_an_answer_of_another_shape_is_an_error():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from fake_engines import facts
 from mendpix.engines.interface import Facts
 from mendpix.inference.highres import Plan, plan_fill, plan_windows
+from mendpix.inference.holes import find_holes
 from mendpix.inference.sizing import legal_size
 from mendpix.inference.windows import OVERLAP_PX, RUN_COST_PX, tile
 from random_holes import holes
@@ -234,3 +235,51 @@ def test_tiles_cover_a_picture_once_and_overlap(height, width, side, margin):
         assert window.box.right >= min(window.core.right + margin, width)
         assert window.box.bottom - window.box.top <= legal_size(side, wanted)
     assert np.all(count == 1)
+
+
+COPIES = Facts("copies-like", "classical", context_px=128, context_share=1.0, copies=True)
+
+
+def windows_of(missing):
+    return plan_fill(missing, COPIES, find_holes(missing)).windows
+
+
+def test_a_large_hole_in_a_large_picture_is_one_window_with_all_of_its_context():
+    missing = np.zeros((4000, 6000), bool)
+    cv2.circle(canvas := np.zeros(missing.shape, np.uint8), (3000, 2000), 550, 1, -1)
+    (window,) = windows_of(missing | (canvas > 0))
+    assert window.overlap_px == 0
+    for side in (window.box.bottom - window.box.top, window.box.right - window.box.left):
+        assert side == pytest.approx(3300, abs=20)
+
+
+def test_a_cross_is_one_window_and_no_larger_than_it_needs():
+    missing = np.zeros((4000, 6000), bool)
+    missing[800:3200, 2900:3200] = missing[1850:2150, 2000:4000] = True
+    (window,) = windows_of(missing)
+    assert window.box.area <= (2400 + 2 * 430) * (2000 + 2 * 430)
+
+
+def test_a_long_thin_hole_is_cut_for_an_engine_that_takes_any_size_too():
+    missing = np.zeros((3000, 4000), bool)
+    canvas = np.zeros(missing.shape, np.uint8)
+    cv2.line(canvas, (100, 100), (3900, 2900), 1, 10)
+    missing |= canvas > 0
+    windows = windows_of(missing)
+    assert len(windows) > 4
+    assert covered(windows, missing.shape)[missing].all()
+    assert max(max(w.box.bottom - w.box.top, w.box.right - w.box.left) for w in windows) <= 1100
+    assert sum(window.box.area for window in windows) < 0.5 * missing.size
+
+
+@settings(max_examples=60, deadline=None)
+@given(holes(), st.integers(0, 40), st.sampled_from([0, 0.5, 1.0]))
+def test_windows_for_any_size_cover_the_hole_with_its_context(missing, context_px, share):
+    wanted = Facts("copies-like", "classical", context_px=context_px, context_share=share, copies=True)
+    found = find_holes(missing)
+    windows = plan_fill(missing, wanted, found).windows
+    assert covered(windows, missing.shape)[missing].all()
+    assert len(windows) <= max(len(found), 1)
+    for window in windows:
+        assert window.box.top <= max(window.core.top - context_px, 0)
+        assert window.box.right >= min(window.core.right + context_px, missing.shape[1])

@@ -6,13 +6,15 @@ import pytest
 from PIL import Image
 
 import mendpix
-from fake_engines import BrightDetector, FakeEngine, constant, facts, harmonic
+from fake_engines import BrightDetector, Copier, FakeEngine, constant, facts, harmonic
 from mendpix import fills
-from mendpix.errors import MaskError, ModelError
+from mendpix.errors import InputError, MaskError, MissingExtraError, ModelError
+from mendpix.inference import opened as inpainter_models
 from mendpix.weights import locate
+from mendpix.weights.table import FOR_STROKES, FOR_THINGS
 from tiny_models import brightness_detector, first_fill_generator, grey_generator
 
-STAGES = {"read", "plan", "fill", "first_fill", "detect", "paste", "total"}
+STAGES = {"read", "plan", "open", "fill", "first_fill", "detect", "paste", "total"}
 
 
 @pytest.fixture
@@ -195,7 +197,8 @@ def test_the_default_model_that_is_not_there_is_a_clear_error(tmp_path, monkeypa
     first_fill_generator(tmp_path / "scenes.onnx")
     brightness_detector(tmp_path / "scenes-detector.onnx", multiple_of=8)
     result = mendpix.inpaint(photo, mask)
-    assert result.model == "tiny-fills"
+    assert result.model == "auto"
+    assert [fill.model for fill in result.fills] == ["scenes"]
     assert 0 < result.artifact_score < 1
 
 
@@ -222,6 +225,231 @@ def test_a_large_picture_is_filled_around_its_holes_only():
     assert sum(height * width for height, width in detector.sizes) < 0.03 * mask.size
     assert np.all(result.image[mask] == 128)
     assert np.array_equal(result.image[~mask], photo[~mask])
+
+
+def test_a_plain_model_fills_every_hole_and_the_record_says_so(photo, mask):
+    mask[60:62, 10:110] = 255
+    result = mendpix.inpaint(photo, mask, model="telea", detector=None)
+    assert [(fill.number, fill.model, fill.cause) for fill in result.fills] == [
+        (1, "telea", "model"),
+        (2, "telea", "model"),
+    ]
+    first = result.fills[0]
+    assert (first.box.top, first.box.left, first.box.bottom, first.box.right) == (30, 40, 50, 70)
+    assert first.share == pytest.approx(600 / 10800)
+    assert first.thickness_px == pytest.approx(19, abs=1)
+    assert first.surroundings is None
+    assert result.notes == ()
+
+
+# Hole by hole
+
+
+@pytest.fixture
+def gravel():
+    """A photo whose grain is easily copied, and a mask with a thing (hole 1) and two scratches (holes 2 and 3)."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(60, 200, (200, 240, 3), np.uint8)
+    mask = np.zeros((200, 240), np.uint8)
+    mask[30:100, 40:100] = mask[140:144, 20:220] = mask[170:174, 20:220] = 255
+    return photo, mask
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """A network and a copier in place of those that `auto` chooses among; also what was opened."""
+    engines = {FOR_STROKES: constant(0.25, facts()), FOR_THINGS: Copier()}
+    asked = []
+
+    def open_generator(model, *, threads=None):
+        asked.append(model)
+        return engines[model] if model in engines else locate.open_generator(model, threads=threads)
+
+    monkeypatch.setattr("mendpix.inference.opened.open_generator", open_generator)
+    return engines[FOR_STROKES], engines[FOR_THINGS], asked
+
+
+def test_each_hole_goes_to_its_method_thin_ones_first(gravel, parts):
+    photo, mask = gravel
+    _, copier, asked = parts
+    result = mendpix.inpaint(photo, mask, detector=None)
+    assert result.model == "auto"
+    assert [fill.model for fill in result.fills] == [FOR_THINGS, FOR_STROKES, FOR_STROKES]
+    assert [fill.cause for fill in result.fills] == ["thing", "thin", "thin"]
+    assert asked == [FOR_THINGS, FOR_STROKES]
+    assert np.all(result.image[140:144, 20:220] == 64)
+    assert np.array_equal(result.image[mask == 0], photo[mask == 0])
+    (hole,) = copier.holes
+    assert hole.sum() == 70 * 60  # by then the scratches are known
+
+
+def test_other_holes_are_holes_until_they_are_filled(parts):
+    rng = np.random.default_rng(0)
+    photo = rng.integers(60, 200, (200, 240, 3), np.uint8)
+    mask = np.zeros((200, 240), np.uint8)
+    mask[50:120, 40:100] = mask[126:130, 20:120] = 255  # a scratch right below the thing
+    photo[mask > 0] = 255
+    network, copier, _ = parts
+    mendpix.inpaint(photo, mask, detector=None)
+    assert any(hole.sum() > 4 * 100 for hole in network.holes)
+    (image,), (hole,) = copier.images, copier.holes
+    assert hole.sum() == 70 * 60
+    assert (np.abs(image - 0.25).max(axis=2) < 1e-6).sum() == 4 * 100  # the network's fill
+
+
+def test_models_are_opened_when_they_are_needed_and_once(gravel, parts):
+    photo, mask = gravel
+    _, _, asked = parts
+    mend = mendpix.Inpainter(detector=None)
+    assert asked == []
+    scratches = mask.copy()
+    scratches[:120] = 0
+    mend(photo, scratches)
+    assert asked == [FOR_STROKES]
+    mend(photo, mask)
+    mend(photo, mask)
+    assert asked == [FOR_STROKES, FOR_THINGS]
+
+
+def test_the_same_call_gives_the_same_picture_and_record(gravel, parts):
+    photo, mask = gravel
+    first, second = (mendpix.inpaint(photo, mask, detector=None) for _ in range(2))
+    assert np.array_equal(first.image, second.image)
+    assert first.fills == second.fills
+
+
+def test_a_person_may_choose_for_single_holes(gravel, parts):
+    photo, mask = gravel
+    _, copier, _ = parts
+    result = mendpix.inpaint(photo, mask, detector=None, choose={1: FOR_STROKES, 3: "telea"})
+    assert [(fill.model, fill.cause) for fill in result.fills] == [
+        (FOR_STROKES, "asked"), (FOR_STROKES, "thin"), ("telea", "asked"),
+    ]  # fmt: skip
+    assert copier.holes == []
+    assert np.all(result.image[30:100, 40:100] == 64)
+    result = mendpix.inpaint(photo, mask, model="harmonic", detector=None, choose={1: "auto", 2: copier})
+    assert [(fill.model, fill.cause) for fill in result.fills] == [
+        (FOR_THINGS, "thing"), ("copier", "asked"), ("harmonic", "model"),
+    ]  # fmt: skip
+    assert result.model == "harmonic"
+
+
+@pytest.mark.parametrize("number", [0, 4, -1])
+def test_only_holes_that_exist_can_be_chosen_for(gravel, parts, number):
+    with pytest.raises(InputError, match=rf"hole {number}, and there are holes 1 to 3"):
+        mendpix.inpaint(*gravel, detector=None, choose={number: "telea"})
+
+
+def test_models_for_single_holes_must_be_models_that_fill(gravel, parts):
+    for model in ("nonsense", "scenes-detector", "none.onnx"):
+        with pytest.raises(ModelError):
+            mendpix.inpaint(*gravel, detector=None, choose={2: model})
+    assert parts[0].holes == []
+
+
+def test_the_plan_is_what_happens_and_fills_nothing(gravel, parts):
+    photo, mask = gravel
+    network, copier, _ = parts
+    mend = mendpix.Inpainter(detector=None)
+    planned = mend.plan(photo, mask, choose={3: "telea"})
+    assert network.holes == copier.holes == []
+    assert planned == mend(photo, mask, choose={3: "telea"}).fills
+    assert len(mend.plan(photo, mask, dilate_px=30)) == 1  # numbered after it has grown
+
+
+def test_where_the_copier_gives_up_the_network_fills_and_the_record_says_so(gravel, parts):
+    photo, mask = gravel
+    _, copier, _ = parts
+    copier.fill = lambda *_: (_ for _ in ()).throw(MaskError("there must be something to copy; got nothing."))
+    result = mendpix.inpaint(photo, mask, detector=None)
+    assert [(fill.model, fill.cause) for fill in result.fills[:1]] == [(FOR_STROKES, "gave-up")]
+    assert "but copier could not: there must be something to copy; got nothing" in result.fills[0].reason
+    assert np.all(result.image[mask > 0] == 64)
+    assert np.array_equal(result.image[mask == 0], photo[mask == 0])
+    with pytest.raises(MaskError, match="something to copy"):  # but who asked for it is told
+        mendpix.inpaint(photo, mask, model=copier, detector=None)
+
+
+def test_without_the_package_of_the_copier_the_network_fills_and_the_record_says_so(gravel, parts, monkeypatch):
+    real = inpainter_models.open_generator
+
+    def lacking(model, *, threads=None):
+        if model == FOR_THINGS:
+            raise MissingExtraError("not installed")
+        return real(model, threads=threads)
+
+    monkeypatch.setattr(inpainter_models, "open_generator", lacking)
+    result = mendpix.inpaint(*gravel, detector=None)
+    assert result.fills[0].model == FOR_STROKES
+    assert result.fills[0].reason.endswith(f"but {FOR_THINGS} is not installed")
+    with pytest.raises(MissingExtraError):
+        mendpix.inpaint(*gravel, detector=None, choose={1: FOR_THINGS})
+
+
+def test_what_is_excluded_reaches_the_copier_and_nobody_else(gravel, parts):
+    photo, mask = gravel
+    _, copier, _ = parts
+    exclude = np.zeros(mask.shape, np.uint8)
+    exclude[:, 140:] = 255
+    result = mendpix.inpaint(photo, mask, detector=None, exclude=exclude)
+    (excluded,), (hole,) = copier.excluded, copier.holes
+    assert excluded.shape == hole.shape
+    assert excluded[:, -1].all()
+    assert not excluded[:, 0].any()
+    usable = photo[:, :140][mask[:, :140] == 0]
+    assert np.abs(result.image[60, 70].astype(float) - usable.mean(axis=0)).max() < 8
+    assert result.notes == ()
+    mendpix.inpaint(photo, mask, model=copier, detector=None, exclude=exclude.astype(bool))
+    assert copier.excluded[-1].any()
+    mendpix.inpaint(photo, mask, model=copier, detector=None, exclude=np.zeros_like(mask))
+    assert not copier.excluded[-1].any()
+
+
+def test_to_exclude_something_needs_a_model_that_copies(gravel, parts):
+    photo, mask = gravel
+    exclude = np.zeros(mask.shape, np.uint8)
+    exclude[:20] = 255
+    with pytest.raises(InputError, match="telea copies nothing"):
+        mendpix.inpaint(photo, mask, model="telea", detector=None, exclude=exclude)
+    mask[:120] = 0
+    result = mendpix.inpaint(photo, mask, detector=None, exclude=exclude)
+    assert result.notes == ("nothing was copied into any hole, so what is excluded made no difference",)
+    result = mendpix.inpaint(photo, mask, model="telea", detector=None, exclude=exclude, choose={1: Copier()})
+    assert result.notes == ()
+
+
+def test_what_is_excluded_must_leave_something(gravel, parts):
+    photo, mask = gravel
+    with pytest.raises(InputError, match="leave something known to copy from"):
+        mendpix.inpaint(photo, mask, detector=None, exclude=255 - mask)
+    with pytest.raises(MaskError, match="size of its picture"):
+        mendpix.inpaint(photo, mask, detector=None, exclude=mask[:50])
+    exclude = np.full_like(mask, 255)
+    exclude[199, 239] = 0
+    (first, *_) = mendpix.inpaint(photo, mask, detector=None, exclude=exclude).fills
+    assert (first.model, first.cause) == (FOR_STROKES, "bare")
+
+
+def test_progress_and_timings_hold_hole_by_hole(gravel, parts):
+    calls = []
+    result = mendpix.inpaint(*gravel, detector=BrightDetector(), progress=lambda *call: calls.append(call[0]))
+    assert calls == sorted(calls)
+    assert calls[-1] == 1
+    assert set(result.timings) == STAGES
+    parts_ = sum(seconds for stage, seconds in result.timings.items() if stage != "total")
+    assert parts_ <= result.timings["total"] + 1e-6
+
+
+def test_a_hole_is_one_window_for_an_engine_that_takes_any_size():
+    photo = np.zeros((1500, 2000, 3), np.uint8)
+    mask = np.zeros((1500, 2000), bool)
+    mask[600:900, 800:1200] = True
+    mask[720:760, 1210:1230] = True  # a piece of the same hole
+    copier = Copier(context_px=128)
+    mendpix.inpaint(photo, mask, model=copier, detector=None)
+    (hole,) = copier.holes
+    assert hole.sum() == mask.sum()
+    assert all(length <= 430 + 2 * 305 for length in hole.shape)
 
 
 @pytest.mark.slow

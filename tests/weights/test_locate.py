@@ -6,7 +6,7 @@ from mendpix import list_models
 from mendpix.engines import classical
 from mendpix.errors import ModelError
 from mendpix.weights import locate
-from mendpix.weights.table import MODELS
+from mendpix.weights.table import FOR_STROKES, FOR_THINGS, MODELS
 from tiny_models import brightness_detector, grey_generator
 
 
@@ -15,7 +15,8 @@ def test_every_name_is_listed_once_with_what_it_does():
     assert [model.name for model in listed] == list(MODELS)
     assert {"scenes", "scenes-detector", "harmonic", "telea", "navier-stokes", "shiftmap", "biharmonic"} <= set(MODELS)
     assert all(model.description and "\n" not in model.description for model in listed)
-    assert {model.kind for model in listed} == {"generator", "detector", "classical"}
+    assert {model.kind for model in listed} == {"choice", "generator", "detector", "classical"}
+    assert listed[0].name == "auto"  # the default comes first
 
 
 def test_the_list_tells_what_this_installation_has(tmp_path, monkeypatch):
@@ -25,8 +26,11 @@ def test_the_list_tells_what_this_installation_has(tmp_path, monkeypatch):
     monkeypatch.delattr(classical.cv2, "xphoto")
     available = {model.name: model.available for model in list_models()}
     assert available == {
+        "auto": True,
         "scenes": True,
         "scenes-detector": False,
+        "exemplar": True,
+        "exemplar-harmonised": False,
         "harmonic": True,
         "navier-stokes": True,
         "telea": True,
@@ -42,7 +46,29 @@ def test_classical_methods_open_by_name(name):
 
 def test_every_entry_has_a_file_or_a_function():
     for name, entry in MODELS.items():
-        assert (entry.file is None) != (entry.engine is None), name
+        parts = [entry.file is not None, entry.engine is not None, bool(entry.chooses)]
+        # One of them; only an exemplar fill that a network corrects needs a function and a file.
+        assert sum(parts) == 1 or (parts == [True, True, False] and name == "exemplar-harmonised"), name
+
+
+def test_a_choice_is_among_models_that_fill():
+    entry = MODELS["auto"]
+    assert entry.chooses == (FOR_STROKES, FOR_THINGS)
+    assert all(MODELS[name].kind in ("generator", "classical") for name in entry.chooses)
+    assert [name for name in MODELS if locate.is_choice(name)] == ["auto"]
+    assert not locate.is_choice("auto.onnx")
+
+
+def test_a_choice_is_no_engine_and_needs_the_files_of_its_models(tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match=f"auto chooses among {FOR_STROKES} and {FOR_THINGS}"):
+        locate.open_generator("auto")
+    with pytest.raises(ModelError, match=r"auto is a choice\. Give it as the model"):
+        locate.open_detector("auto")
+    assert locate.find_model("auto") is None
+    monkeypatch.setattr(locate, "FOLDER", tmp_path)
+    with pytest.raises(ModelError, match=r"scenes\.onnx"):
+        locate.find_model("auto")
+    assert not list_models()[0].available
 
 
 def test_files_open_by_path_of_any_kind(tmp_path):

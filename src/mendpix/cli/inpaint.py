@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from mendpix.artifacts.maps import ArtifactMap
+from mendpix.cli.choices import holes_in_lines, methods_in_lines, models_by_hole
 from mendpix.cli.console import LateProgress, failures_as_sentences, percent, print_json, say, seconds
 from mendpix.cli.outputs import check_format, check_outputs, notes_on
 from mendpix.errors import InputError
 from mendpix.images import atomic_write, read_picture, write_map, write_picture
 from mendpix.inference.inpainter import Inpainter
+from mendpix.inference.routing import HoleFill
 from mendpix.masks import hole_share
 
 NO_DETECTOR = "none"
@@ -27,8 +29,11 @@ def inpaint(
         typer.Argument(metavar="MASK", readable=False, help="Picture of the same size: white = fill, black = keep."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="OUT", help="The filled picture; its suffix names the format.")
-    ],
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="OUT", help="The filled picture; its suffix names the format. Not with --plan."
+        ),
+    ] = None,
     artifacts: Annotated[
         Path | None,
         typer.Option(metavar="MAP.png", help="Also write the artifact map: the brighter, the more doubtful."),
@@ -38,7 +43,18 @@ def inpaint(
     ] = None,
     model: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Which model fills; `mendpix models` lists the names.")
-    ] = "scenes",
+    ] = "auto",
+    hole: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N=NAME|FILE", help="Another model for hole N; --plan numbers them. May be repeated."),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the holes and which model would fill each, and stop.")
+    ] = False,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(metavar="MASK", readable=False, help="Picture of the same size: white = not to be copied from."),
+    ] = None,
     detector: Annotated[
         str, typer.Option(metavar="NAME|FILE|none", help="Which model looks for artifacts; `none` for no look.")
     ] = "scenes-detector",
@@ -51,15 +67,26 @@ def inpaint(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Fill the hole of a photo, and say how much of it looks filled.
+    """Fill the holes of a photo, and say how much of it looks filled.
 
-    Known pixels stay as they are, bit for bit (except in JPEG and other lossy formats). The artifact score is the mean
-    of the artifact map over the hole: 0 = nothing in it looks filled to the detector, 1 = all of it does.
+    Unless told otherwise, the method is chosen hole by hole: thin damage goes to the network, what has the shape of a
+    thing is copied from its surroundings. Known pixels stay as they are, bit for bit (except in JPEG and other lossy
+    formats). The artifact score is the mean of the artifact map over the hole: 0 = nothing in it looks filled to the
+    detector, 1 = all of it does.
     """
     with failures_as_sentences():
         started = perf_counter()
+        models = models_by_hole(hole or [])
+        if plan:
+            if out or artifacts or overlay or exclude:
+                raise InputError("--plan fills nothing; leave --out, --artifacts, --overlay and --exclude away.")
+            foresee(photo, mask, model, models, dilate, invert_mask, as_json, quiet)
+            return
+        if out is None:
+            raise InputError("the filled picture needs a file; got none. Add -o OUT, or --plan to see the holes alone.")
         extras = {"--artifacts": artifacts, "--overlay": overlay}
-        check_outputs({"--out": out, **extras}, [photo, mask], maps=tuple(extras), force=force)
+        inputs = [photo, mask, *([exclude] if exclude else [])]
+        check_outputs({"--out": out, **extras}, inputs, maps=tuple(extras), force=force)
         detects = detector != NO_DETECTOR
         if not detects and (artifacts or overlay):
             raise InputError("--artifacts and --overlay need a detector; got --detector none. Leave that option away.")
@@ -68,7 +95,15 @@ def inpaint(
             picture = read_picture(photo)
             check_format(picture, out)
             mend = Inpainter(model, detector=detector if detects else None, threads=threads)
-            result = mend(picture, mask, dilate_px=dilate, invert_mask=invert_mask, progress=progress)
+            result = mend(
+                picture,
+                mask,
+                dilate_px=dilate,
+                invert_mask=invert_mask,
+                choose=models,
+                exclude=exclude,
+                progress=progress,
+            )
             with ExitStack() as maps:  # they take their names only once OUT is whole
                 if artifacts:
                     write_map(result.artifacts, maps.enter_context(atomic_write(artifacts)))
@@ -90,7 +125,8 @@ def inpaint(
             hole_share=hole_share(result.hole),
             artifact_score=result.artifact_score if detects else None,
             seconds={stage: round(duration_s, 4) for stage, duration_s in timings.items()},
-            notes=notes_on(picture, out),
+            notes=[*result.notes, *notes_on(picture, out)],
+            fills=list(result.fills),
         )
         if as_json:
             print_json(asdict(report))
@@ -122,14 +158,38 @@ class Report:
     """Time by stage; `total` is all of the command, from reading to writing."""
     notes: list[str]
     """Sentences that a user should read."""
+    fills: list[HoleFill]
+    """What filled each hole, and why."""
+
+
+def foresee(
+    photo: Path,
+    mask: Path,
+    model: str,
+    models: dict[int, str],
+    dilate_px: int,
+    invert_mask: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say which model would fill each hole."""
+    mend = Inpainter(model, detector=None)
+    fills = mend.plan(photo, mask, dilate_px=dilate_px, invert_mask=invert_mask, choose=models)
+    if as_json:
+        print_json({"photo": str(photo), "mask": str(mask), "fills": [asdict(fill) for fill in fills]})
+    elif not quiet:
+        for line in holes_in_lines(fills):
+            say(line)
 
 
 def tell(report: Report) -> None:
-    """Say in a line or two what was done, and the notes on stderr."""
+    """Say in a few lines what was done, and the notes on stderr."""
     say(
         f"{report.out}: {report.width} × {report.height} px, {percent(report.hole_share)} filled by {report.model}"
         f" in {seconds(report.seconds['total'])}"
     )
+    for line in methods_in_lines(report.model, report.fills):
+        say(line)
     if report.artifact_score is not None:
         where = f"; where: {report.artifacts}" if report.artifacts else ""
         say(f"artifact score {report.artifact_score:.3f} (0 = nothing looks filled, 1 = all of the hole does){where}")

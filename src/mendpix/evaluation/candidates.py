@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from mendpix.data.dataset import PICTURE_SUFFIXES, Pixels
-from mendpix.errors import DataError, InputError, MendpixError, ModelError
+from mendpix.errors import DataError, InputError, MendpixError, MissingExtraError, ModelError
 from mendpix.evaluation.pairing import HASH_DIGITS, SHOWN, OpenProtocol, Pair
 from mendpix.evaluation.provenance import versions
 from mendpix.images import read_picture
 from mendpix.inference import sizing
 from mendpix.inference.inpainter import Inpainter
 from mendpix.types import Image, Mask
-from mendpix.weights.locate import SUFFIX, find_model, open_generator
+from mendpix.weights.locate import SUFFIX, find_model, is_choice, open_generator
 from mendpix.weights.table import MODELS
 
 Answer = Callable[[Pair, Pixels, Mask], Image]
@@ -36,7 +36,8 @@ class Candidate:
     source: str
     """What it is, in words, without folders."""
     mark: str
-    """Hash of its content; for a classical method of its name and the versions that it depends on."""
+    """Hash of its content; for a classical method of its name and the versions that it depends on, for a choice of the
+    marks of all that it chooses among."""
     model: str | None
     """Name or path for `Inpainter`; None for a folder of results."""
     file: Path | None = None
@@ -118,6 +119,8 @@ def _find(text: str, opened: OpenProtocol) -> Candidate:
         return _find_results(label or place.resolve().name, place, opened)
     try:
         path = find_model(rest)
+        if is_choice(rest):
+            return _find_choice(label, rest, opened)
         open_generator(rest, threads=1)  # a broken file, a detector or a missing package is told of before any work
     except ModelError as error:
         if place.suffix.lower() == SUFFIX or rest in MODELS:
@@ -129,11 +132,33 @@ def _find(text: str, opened: OpenProtocol) -> Candidate:
         ) from error
     if rest in MODELS:
         kind = "classical method" if path is None else "model"
-        content = f"{rest} {json.dumps(dict(versions()), sort_keys=True)}".encode() if path is None else _bytes(path)
-        mark = _hash(content)
-        return Candidate(label or rest, f"{kind} {rest} of mendpix", mark, rest, path)
+        return Candidate(label or rest, f"{kind} {rest} of mendpix", _mark(rest, path), rest, path)
     assert path is not None  # it is no name, and was opened
     return Candidate(label or place.stem, f"model file {place.name}", _hash(_bytes(path)), str(place), path)
+
+
+def _find_choice(label: str, name: str, opened: OpenProtocol) -> Candidate:
+    """Find all that a choice chooses among. What is not installed, it does without: then it is another candidate."""
+    if opened.protocol.measure.image == "raw":
+        raise ModelError(
+            f"raw answers can be measured of single models; {name} is a choice among several. Take one of "
+            f"{', '.join(MODELS[name].chooses)}, or measure composites."
+        )
+    marks: list[str] = []
+    for model in MODELS[name].chooses:
+        try:
+            open_generator(model, threads=1)
+        except MissingExtraError:
+            continue
+        marks.append(_mark(model, find_model(model)))
+    return Candidate(label or name, f"choice {name} of mendpix", _hash(" ".join([name, *marks]).encode()), name)
+
+
+def _mark(name: str, path: Path | None) -> str:
+    """Hash a model of the table."""
+    if path is not None:
+        return _hash(_bytes(path))
+    return _hash(f"{name} {json.dumps(dict(versions()), sort_keys=True)}".encode())
 
 
 def _find_results(name: str, folder: Path, opened: OpenProtocol) -> Candidate:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mendpix.evaluation.measurer import Work
 from mendpix.evaluation.measures import SET_MEASURES
 from mendpix.evaluation.pairing import OpenProtocol
-from mendpix.evaluation.results import ALL, FloatVector, Measured, Pairs
+from mendpix.evaluation.results import ALL, TRUE_CROP, FloatVector, Measured, Pairs
 from mendpix.evaluation.rows import RowFile
 from mendpix.metrics.detection import pooled_auc, pooled_average_precision, pooled_calibration_error
 from mendpix.metrics.frechet import Moments, frechet_distance
@@ -132,6 +132,8 @@ class _Vectors:
     def _distance(self, name: str, vector: str, column: str, truth: "_Vectors") -> float:
         if name == "kid":
             return self._kid(truth, column)
+        if vector == "squeezenet-hole":
+            return _frechet(self.moments[vector, column], self.moments[TRUE_CROP, column])
         return _frechet(self.moments[vector, column], truth.moments[vector, column])
 
     def _kid(self, truth: "_Vectors", column: str) -> float:

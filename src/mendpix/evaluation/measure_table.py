@@ -1,6 +1,7 @@
-"""The measures that a protocol can name, in two literal tables: name, unit, exact definition, source.
+"""The measures of pairs that a protocol can name, in one literal table: name, unit, exact definition, source.
 
-What programs of papers do in a way of their own is in `adaptors.py`; `measures.py` puts everything together.
+Measures of sets are in `set_measure_table.py`, what programs of papers do in a way of their own in `adaptors.py`;
+`measures.py` puts everything together.
 """
 
 from mendpix.evaluation.definitions import (
@@ -9,7 +10,6 @@ from mendpix.evaluation.definitions import (
     CHANNELS,
     DECIBELS,
     EDGECONNECT,
-    FRECHET,
     GAUSSIAN_11,
     GDN,
     GREY,
@@ -18,27 +18,26 @@ from mendpix.evaluation.definitions import (
     MANNING,
     MARKED,
     OF_RANGE,
+    OURS,
     PADDED,
+    SEAM,
     SKIMAGE,
+    TEXTURE,
     UNIFORM_7,
     UNIFORM_51,
     WANG,
     ZHANG,
 )
-from mendpix.evaluation.views import Measure, SetMeasure
+from mendpix.evaluation.views import Measure
 from mendpix.metrics.border import WIDTH_PX, border_mae
 from mendpix.metrics.detection import (
-    CALIBRATION_BINS,
-    TALLY_BINS,
     iou,
     ranked_auc,
     ranked_average_precision,
     share_marked,
 )
 from mendpix.metrics.l1 import l1, l1_hole, l1_relative_to_sum, l1_relative_to_target
-from mendpix.metrics.learned import KID_SEED, KID_SUBSET_SIZE, KID_SUBSETS
-
-OURS = "mendpix"
+from mendpix.metrics.texture import off_by
 
 PAIR_MEASURES: dict[str, Measure] = {
     "l1": Measure(
@@ -218,6 +217,49 @@ PAIR_MEASURES: dict[str, Measure] = {
         compute=lambda views: border_mae(views.shown(), views.target, views.hole),
         equal=0,
     ),
+    "texture-ratio": Measure(
+        title="Texture ratio",
+        unit="",
+        digits=2,
+        sign=0,
+        definition=f"{TEXTURE}. 1: as textured as the surroundings; neither more nor less is better. Looks at the "
+        "filled picture alone. Equal pictures: the true picture's; empty hole, or one without room for nine pixels, or "
+        "nothing around it: no value.",
+        source=OURS,
+        compute=lambda views: views.texture_ratio(),
+    ),
+    "texture-ratio-off": Measure(
+        title="Texture ratio, off by",
+        unit="",
+        digits=2,
+        sign=-1,
+        definition=f"|log2 of the texture ratio|: 1 is half or twice the texture of the surroundings. {TEXTURE}. Equal "
+        "pictures: the true picture's, seldom 0; empty hole, or one without room for nine pixels, or nothing around "
+        "it: no value.",
+        source=OURS,
+        compute=lambda views: off_by(views.texture_ratio()),
+    ),
+    "border-gradient": Measure(
+        title="Gradient at the border",
+        unit="",
+        digits=2,
+        sign=0,
+        definition=f"{SEAM}. 1: no seam; more: a visible one, or a fill much smoother than what it meets; less: "
+        "blurred there. Looks at the filled picture alone. Equal pictures: the true picture's; empty hole, or nothing "
+        "known: no value.",
+        source=OURS,
+        compute=lambda views: views.border_gradient(),
+    ),
+    "border-gradient-off": Measure(
+        title="Gradient at the border, off by",
+        unit="",
+        digits=2,
+        sign=-1,
+        definition=f"|log2 of the gradient at the border|: 1 is half or twice the steps beside it. {SEAM}. Equal "
+        "pictures: the true picture's, seldom 0; empty hole, or nothing known: no value.",
+        source=OURS,
+        compute=lambda views: off_by(views.border_gradient()),
+    ),
     "features": Measure(
         title="SqueezeNet feature distance × 1000",
         unit="",
@@ -315,79 +357,3 @@ TRUTH_MEASURES: dict[str, Measure] = {
     ),
 }
 """Measured of the untouched pictures alone, whenever there is a detector; cannot be asked for."""
-
-SET_MEASURES: dict[str, SetMeasure] = {
-    "frechet-squeezenet": SetMeasure(
-        title="Fréchet distance, SqueezeNet",
-        unit="",
-        digits=0,
-        sign=-1,
-        definition=f"{FRECHET} of the last activation (fire9, 512 channels, mean over its pixels) of SqueezeNet v1.0, "
-        "of filled and of true pictures, a true one as often as it has pairs. Not FID, and not comparable with it. "
-        "With up to 512 pairs the covariances are singular, and the fewer pairs the larger the value: compare only "
-        "values from the same pairs, never two bins with each other. Equal sets: 0.",
-        source="Heusel et al. 2017, https://arxiv.org/abs/1706.08500",
-        least_pairs=256,
-        vector="squeezenet",
-    ),
-    "fid": SetMeasure(
-        title="FID",
-        unit="",
-        digits=2,
-        sign=-1,
-        definition=f"{FRECHET} of the 2048 pooled features of the first FID program's Inception v3, of filled and of "
-        "true pictures, rounded to 8 bits and resized to 299 × 299 px as that program did. Fewer than some 10,000 "
-        "pairs make it too large: compare only values from the same pairs. Equal sets: 0.",
-        source="Heusel et al. 2017, https://arxiv.org/abs/1706.08500",
-        least_pairs=2048,
-        vector="inception",
-    ),
-    "kid": SetMeasure(
-        title="KID",
-        unit="",
-        digits=5,
-        sign=-1,
-        definition="Squared maximum mean discrepancy with the kernel (x·y / 2048 + 1)³ of the features that FID is "
-        f"computed of, mean over {KID_SUBSETS} random subsets of {KID_SUBSET_SIZE} pictures (all, where there are "
-        f"fewer), seed {KID_SEED}, each true picture once. It can come out below 0; papers often print a thousand "
-        "times the number.",
-        source="Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401",
-        least_pairs=100,
-        vector="inception",
-    ),
-    "detector-auc-pooled": SetMeasure(
-        title="Detector, ROC-AUC of all pixels",
-        unit="",
-        digits=3,
-        sign=0,
-        definition="Chance that the detector rates a pixel of any hole above any known one of any picture, a tie "
-        f"counting half; ratings counted in {TALLY_BINS} bins. 0.5: it finds nothing; 1: it finds the holes without "
-        "fail.",
-        source=HANLEY,
-        least_pairs=1,
-        vector="detector",
-    ),
-    "detector-ap-pooled": SetMeasure(
-        title="Detector, average precision of all pixels",
-        unit="",
-        digits=3,
-        sign=0,
-        definition="Σ (rₖ − rₖ₋₁) pₖ over the thresholds k of the detector's ratings, with recall r and precision p "
-        f"of the holes' pixels of all pictures together; ratings counted in {TALLY_BINS} bins.",
-        source=MANNING,
-        least_pairs=1,
-        vector="detector",
-    ),
-    "detector-ece": SetMeasure(
-        title="Detector, calibration error",
-        unit="",
-        digits=4,
-        sign=-1,
-        definition=f"Expected calibration error over the pixels of all pictures: |mean rating − share of hole| of each "
-        f"of {CALIBRATION_BINS} equally wide bins of ratings, weighed by its pixels. Calibrated: 0.",
-        source="Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602",
-        least_pairs=1,
-        vector="detector",
-    ),
-}
-"""Measures of whole sets by name."""

@@ -16,8 +16,9 @@ from mendpix.errors import DataError, InputError, ModelError
 from mendpix.evaluation.candidates import Answer, Candidate
 from mendpix.evaluation.measures import MEASURES, SET_MEASURES, Views, needs_weights
 from mendpix.evaluation.pairing import OpenProtocol, Pair
-from mendpix.evaluation.results import NOT_COUNTED
+from mendpix.evaluation.results import NOT_COUNTED, TRUE_CROP
 from mendpix.evaluation.rows import Row
+from mendpix.metrics.crops import crop_around_hole
 from mendpix.metrics.detection import share_marked, tally
 from mendpix.metrics.edges import edge_ratio
 from mendpix.metrics.squeezenet import SqueezeNet
@@ -26,6 +27,9 @@ from mendpix.weights.locate import SUFFIX, open_detector
 
 MODELS_KEPT = 32
 """Models that one process keeps loaded; the one used longest ago is closed for the next."""
+
+SQUEEZED = frozenset({"squeezenet", "squeezenet-hole"})
+"""Vectors that the backbone makes."""
 
 PAIRS_PER_TASK = 8
 """Pairs of one picture that are measured before anything of them is kept."""
@@ -80,7 +84,7 @@ class Measurer:
         self._work = work
         self._answers: OrderedDict[int, Answer] = OrderedDict()
         needs = {MEASURES[name].needs for name in work.measures}
-        self._backbone = SqueezeNet() if "backbone" in needs or "squeezenet" in work.vectors else None
+        self._backbone = SqueezeNet() if "backbone" in needs or SQUEEZED & work.vectors else None
         self._detector: DetectorEngine | None = None
         settings = work.opened.protocol.detector
         if settings is not None:
@@ -153,7 +157,7 @@ class Measurer:
         """Measure one answer."""
         views = self.views(target, hole, answer, cache)
         values = {name: self._compute(name, views, pair.key) for name in self._work.measures}
-        vectors = self._vectors(views.shown())
+        vectors = {**self._vectors(views.shown()), **self._crop_vectors(views)}
         if views.probability is not None and "detector" in self._work.vectors:
             vectors["detector"] = np.asarray(tally(views.probability, hole), np.float32)
         # A network that is asked for its raw answer is meant to draw the known pixels anew.
@@ -178,6 +182,7 @@ class Measurer:
             self._compute(name, views, opened.locations[smallest].key)
         try:
             self._vectors(noise[0])
+            self._crop_vectors(views)
         except InputError as error:
             raise DataError(f"{opened.locations[smallest].key} cannot be measured: {error}") from error
 
@@ -226,6 +231,15 @@ class Measurer:
         if self._inception is not None:
             vectors["inception"] = self._inception(shown)
         return vectors
+
+    def _crop_vectors(self, views: Views) -> dict[str, FloatArray]:
+        """Look at what lies around the hole, in the filled picture and in the true one."""
+        if "squeezenet-hole" not in self._work.vectors or self._backbone is None:
+            return {}
+        pictures = {"squeezenet-hole": views.shown(), TRUE_CROP: views.target}
+        return {
+            name: self._backbone.pooled(crop_around_hole(picture, views.hole)) for name, picture in pictures.items()
+        }
 
 
 def open_learned(

@@ -1,7 +1,8 @@
 """Everything that can be measured, by name: single measures, measures of sets, and groups of both.
 
-A protocol names measures or groups. Definitions are in `measure_table.py` and, for numbers as other programs print
-them, in `adaptors.py`; docs/concepts/metrics.md is made from them. Knows no file, no model and no statistics.
+A protocol names measures or groups. Definitions are in `measure_table.py`, `set_measure_table.py` and, for numbers as
+other programs print them, in `adaptors.py`; docs/concepts/metrics.md is made from them. Knows no file, no model and no
+statistics.
 """
 
 import difflib
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 
 from mendpix.errors import InputError
 from mendpix.evaluation.adaptors import ADAPTOR_MEASURES, ADAPTORS
-from mendpix.evaluation.measure_table import PAIR_MEASURES, SET_MEASURES, TRUTH_MEASURES
+from mendpix.evaluation.measure_table import PAIR_MEASURES, TRUTH_MEASURES
+from mendpix.evaluation.set_measure_table import SET_MEASURES
 from mendpix.evaluation.views import Measure, Quantisation, SetMeasure, Shown, Views, quantise
 
 __all__ = [
@@ -61,6 +63,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "detector-auc-pooled",
         "detector-ap-pooled",
         "detector-ece",
+    ),
+    "removal": (
+        "texture-ratio",
+        "texture-ratio-off",
+        "border-gradient",
+        "border-gradient-off",
+        "detector-score",
+        "frechet-hole",
     ),
     **{
         f"as-in-{key}": tuple(name for _, name in adaptor.rows if not needs_weights(name))

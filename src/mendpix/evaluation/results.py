@@ -15,6 +15,9 @@ FloatVector = NDArray[np.float64]
 ALL = "all"
 """Column of all pairs, beside the bins."""
 
+TRUE_CROP = "squeezenet-hole-truth"
+"""Vector of a true picture's crop around a hole; the crop depends on the hole, so every row of a model has one."""
+
 NOT_COUNTED = -1
 """Stands for a count of altered pixels where there is none."""
 

@@ -16,6 +16,7 @@ from mendpix.metrics.grey import to_grey
 from mendpix.metrics.psnr import MOST_DB, psnr
 from mendpix.metrics.squeezenet import SqueezeNet
 from mendpix.metrics.ssim import Window, ssim_against, window_means
+from mendpix.metrics.texture import border_gradient, texture_ratio
 from mendpix.types import FloatArray, Image, Map, Mask
 
 Quantisation = Literal["round", "truncate", "none"]
@@ -142,6 +143,14 @@ class Views:
         """Return the edge ratio of the true picture, percent."""
         return self.of_target("edges", lambda: 100 * edge_ratio(self.target))
 
+    def texture_ratio(self) -> float:
+        """Return the texture ratio of the measured picture, see `metrics.texture`."""
+        return _once(self.own, "texture", lambda: texture_ratio(self.shown(), self.hole))
+
+    def border_gradient(self) -> float:
+        """Return the gradient at the border of the measured picture, see `metrics.texture`."""
+        return _once(self.own, "seam", lambda: border_gradient(self.shown(), self.hole))
+
     def feature_distance(self) -> float:
         """Return the SqueezeNet feature distance, see `metrics.squeezenet`; needs `backbone`.
 
@@ -210,8 +219,9 @@ class SetMeasure:
     source: str
     least_pairs: int
     """With fewer pairs there is no value (NaN)."""
-    vector: Literal["squeezenet", "inception", "detector"]
-    """What is computed of each picture: pooled activations of a backbone, or counts of a detector's ratings."""
+    vector: Literal["squeezenet", "squeezenet-hole", "inception", "detector"]
+    """What is computed of each picture: pooled activations of a backbone, of the whole or of a crop around its hole,
+    or counts of a detector's ratings."""
 
 
 def quantise(image: Image, quantisation: Quantisation) -> Image:

@@ -6,6 +6,7 @@ Runs nothing: `blend.py` does.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.engines.interface import Facts
+from mendpix.inference.holes import Hole
 from mendpix.inference.pyramid import halve_missing
-from mendpix.inference.windows import SMALLEST_REACH_PX, Box, Ints, Pieces, Window, pack
+from mendpix.inference.windows import LARGEST_WINDOW_PX, SMALLEST_REACH_PX, Box, Ints, Missing, Pieces, Window, pack
 from mendpix.types import FloatArray
-
-Missing = NDArray[np.bool_]
-"""A hole, or part of one: True = fill, shape (H, W). A quarter of a mask's memory, and here memory counts."""
 
 CELL_PX = SMALLEST_REACH_PX
 """Side of the cells into which the plan is rasterised: long holes are cut along them, specks within one are one."""
@@ -28,6 +27,10 @@ MOST_CELLS = 16384
 
 STRETCH = 1.5
 """A thick hole up to this many times as long as thick is filled in one window."""
+
+LONGEST_WHOLE = 8
+"""A hole up to this many times as long as thick is given whole to an engine that takes any size: shrunk to its working
+size, what is thinner would be too few pixels to fill well."""
 
 EDGE_SHARE = 1.5
 """How far around its inmost pixels a thick part reaches, in radii: enough for a square's corners (√2)."""
@@ -68,18 +71,21 @@ class Plan:
         return below + sum(window.box.area for window in self.windows)
 
 
-def plan_fill(missing: Missing, facts: Facts) -> Plan:
+def plan_fill(missing: Missing, facts: Facts, holes: Sequence[Hole] = ()) -> Plan:
     """Plan the filling of a hole.
 
     Args:
         missing: True in the hole, shape (H, W).
         facts: The engine's facts.
+        holes: What is missing, hole by hole (`find_holes`). An engine that takes any size at once gets each in one
+            window, with all of its context, unless it is long and thin. Others do not ask what belongs together.
 
     Returns:
         A plan that covers every missing pixel.
     """
     if facts.max_hole_px is None:
-        return Plan((), plan_windows(missing, facts))
+        at_once = facts.preferred_px is None and len(holes) > 0
+        return Plan((), plan_whole(missing, facts, holes) if at_once else plan_windows(missing, facts))
     thick, boxes = _thick_parts(missing, facts.max_hole_px, facts)
     if not boxes:
         return Plan((), plan_windows(missing, facts))
@@ -98,7 +104,42 @@ def plan_windows(missing: Missing, facts: Facts) -> tuple[Window, ...]:
         Windows in the order in which they are to run: those that see most of the known picture first. The cores
         together hold every missing pixel.
     """
-    found = [_pieces(missing[box.slices], box, facts) for box in _islands(missing)]
+    return _packed([_pieces(missing[box.slices], box, facts) for box in _islands(missing)], missing, facts)
+
+
+def plan_whole(missing: Missing, facts: Facts, holes: Sequence[Hole]) -> tuple[Window, ...]:
+    """Plan one window for each hole, or for several that lie close together; long and thin ones are cut into pieces.
+
+    Args:
+        missing: True in these holes, shape (H, W).
+        facts: The facts of an engine without a preferred size.
+        holes: The holes.
+
+    Returns:
+        Windows like those of `plan_windows`.
+    """
+    limited = replace(facts, preferred_px=max(LARGEST_WINDOW_PX, 2 * facts.context_px + SMALLEST_REACH_PX))
+    found: list[Pieces] = []
+    for hole in holes:
+        box, height, width = hole.box, *hole.pixels.shape
+        if max(height, width) > max(LARGEST_WINDOW_PX, LONGEST_WHOLE * hole.thickness_px):
+            around = Box(box.top - 1, box.left - 1, box.bottom + 1, box.right + 1)  # with known pixels on every side
+            found.append(_pieces(np.pad(hole.pixels, 1), around, limited))
+            continue
+        context = max(facts.context_px, math.ceil(facts.context_share * hole.thickness_px))
+        found.append(
+            Pieces(
+                np.array([[box.top, box.left, box.bottom, box.right]]),
+                np.array([context]),
+                np.array([max(height, width)]),
+                np.array([False]),
+            )
+        )
+    return _packed(found, missing, facts)
+
+
+def _packed(found: list[Pieces], missing: Missing, facts: Facts) -> tuple[Window, ...]:
+    """Choose windows for pieces, and their order."""
     if not found:
         return ()
     pieces = Pieces(

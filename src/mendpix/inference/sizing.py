@@ -4,10 +4,12 @@ Knows nothing of windows: whoever plans them already tries to make padding unnec
 are smaller than a model wants, or whose sides are no multiple of what it wants.
 """
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.engines.interface import DetectorEngine, Engine, Facts
+from mendpix.engines.interface import CopyingEngine, DetectorEngine, Engine, Facts
 from mendpix.types import FloatArray, Image, Map, Mask
 
 
@@ -41,7 +43,7 @@ def pad(array: FloatArray, facts: Facts) -> FloatArray:
     return array[rows][:, columns]
 
 
-def fill(engine: Engine, image: Image, hole: Mask, guide: Image | None = None) -> Image:
+def fill(engine: Engine, image: Image, hole: Mask, guide: Image | None = None, excluded: Mask | None = None) -> Image:
     """Run an engine on a picture of any size.
 
     Args:
@@ -49,13 +51,19 @@ def fill(engine: Engine, image: Image, hole: Mask, guide: Image | None = None) -
         image: RGB in [0, 1], shape (H, W, 3).
         hole: 1 = fill, 0 = known, shape (H, W).
         guide: Coarse fill to start from, like `image`, or None.
+        excluded: 1 = known, but nothing of it may be copied, shape (H, W); for engines whose facts say `copies`, the
+            others are not told of it.
 
     Returns:
         The engine's prediction, shape (H, W, 3).
     """
     height, width = hole.shape
     facts = engine.facts
-    prediction = engine.fill(pad(image, facts), pad(hole, facts), None if guide is None else pad(guide, facts))
+    arguments = (pad(image, facts), pad(hole, facts), None if guide is None else pad(guide, facts))
+    if facts.copies and excluded is not None:
+        prediction = cast("CopyingEngine", engine).fill(*arguments, pad(excluded, facts))
+    else:
+        prediction = engine.fill(*arguments)
     return prediction[:height, :width]
 
 

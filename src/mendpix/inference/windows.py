@@ -32,6 +32,9 @@ OVERLAP_PX = 32
 
 Ints = NDArray[np.int64]
 
+Missing = NDArray[np.bool_]
+"""A hole, or part of one: True = fill, shape (H, W). A quarter of a mask's memory, and here memory counts."""
+
 
 @dataclass(frozen=True)
 class Box:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.engines import classical
-from mendpix.engines.interface import DetectorEngine, Engine, Kind
+from mendpix.engines.interface import DetectorEngine, Engine
 from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
 from mendpix.errors import ModelError
-from mendpix.weights.table import MODELS, ModelEntry
+from mendpix.weights.table import MODELS, EntryKind, ModelEntry
 
 FOLDER = Path(__file__).parent
 """Where the embedded model files lie."""
@@ -27,8 +27,9 @@ class ModelInfo:
 
     name: str
     """What to give as `model` or `detector`."""
-    kind: Kind
-    """What it does: `generator` and `classical` fill, `detector` looks for filled pixels."""
+    kind: EntryKind
+    """What it does: `generator` and `classical` fill, `choice` lets several of them fill, `detector` looks for filled
+    pixels."""
     description: str
     """What it is good for, in half a sentence."""
     available: bool
@@ -53,12 +54,17 @@ def open_generator(model: Model, *, threads: int | None = None) -> Engine:
         threads: Threads for one run of a network; None = one per core.
 
     Raises:
-        ModelError: If the name is unknown, the file is missing or broken, or it is a detector.
+        ModelError: If the name is unknown, the file is missing or broken, or it is a detector or a choice.
         MissingExtraError: If the method needs a package that is not installed.
     """
     if _is_path(model):
         return OnnxGenerator(model, threads=threads)
-    entry = _entry(model, ("generator", "classical"), "fills", "the detector")
+    entry = _entry(model, ("choice", "generator", "classical"), "fills", "the detector")
+    if entry.chooses:
+        raise ModelError(
+            f"A model that runs by itself must not be a choice; {model} chooses among {' and '.join(entry.chooses)}. "
+            "Give one of these."
+        )
     if entry.engine is not None:
         return entry.engine()
     return OnnxGenerator(_embedded(os.fspath(model), entry), threads=threads)
@@ -80,6 +86,11 @@ def open_detector(model: Model, *, threads: int | None = None) -> DetectorEngine
     return OnnxDetector(_embedded(os.fspath(model), entry), threads=threads)
 
 
+def is_choice(model: Model) -> bool:
+    """Return True for the name of a choice among models, which no single engine stands for."""
+    return not _is_path(model) and model in MODELS and bool(MODELS[os.fspath(model)].chooses)
+
+
 def find_model(model: Model, folder: Path = Path()) -> Path | None:
     """Find the file of a model without opening it.
 
@@ -88,10 +99,10 @@ def find_model(model: Model, folder: Path = Path()) -> Path | None:
         folder: Where a relative path starts.
 
     Returns:
-        Path of the file; None for a classical method, which has none.
+        Path of the file; None for a classical method or a choice, which have none of their own.
 
     Raises:
-        ModelError: If the name is unknown or the file is missing.
+        ModelError: If the name is unknown or the file, or one that a choice needs, is missing.
     """
     if _is_path(model):
         path = folder / model
@@ -101,6 +112,8 @@ def find_model(model: Model, folder: Path = Path()) -> Path | None:
     entry = MODELS.get(os.fspath(model))
     if entry is None:
         raise ModelError(f"A model must be one of {', '.join(MODELS)}, or the path of an {SUFFIX} file; got {model!r}.")
+    for chosen in entry.chooses:
+        find_model(chosen)
     return None if entry.file is None else _embedded(os.fspath(model), entry)
 
 
@@ -108,7 +121,7 @@ def _is_path(model: Model) -> bool:
     return not isinstance(model, str) or model.lower().endswith(SUFFIX)
 
 
-def _entry(model: Model, kinds: tuple[Kind, ...], work: str, other: str) -> ModelEntry:
+def _entry(model: Model, kinds: tuple[EntryKind, ...], work: str, other: str) -> ModelEntry:
     """Look a name up, and refuse one of the wrong kind."""
     name = os.fspath(model)
     entry = MODELS.get(name)
@@ -137,6 +150,8 @@ def _embedded(name: str, entry: ModelEntry) -> Path:
 
 
 def _is_available(entry: ModelEntry) -> bool:
+    if entry.chooses:
+        return _is_available(MODELS[entry.chooses[0]])  # without one of the others, it has less to choose from
     if entry.file is not None:
         return (FOLDER / entry.file).is_file()
     if entry.extra == "cv2.xphoto":

@@ -5,33 +5,62 @@ To add a network: put its exported file into this folder and a line into `MODELS
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from mendpix.engines import classical
+from mendpix.engines.harmonised import harmonised
 from mendpix.engines.interface import Engine, Kind
+
+AUTO = "auto"
+"""Name of the choice among models, hole by hole."""
+
+FOR_STROKES = "scenes"
+"""What `auto` fills thin, branched and smooth holes with."""
+
+FOR_THINGS = "exemplar"
+"""What `auto` fills holes with that have the shape of a thing, where there is something to copy."""
+
+EntryKind = Kind | Literal["choice"]
+"""What a line of the table is: a model of some kind, or a choice among models."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One line of the table: a file in this folder, or a function that makes the engine."""
+    """One line of the table: a file in this folder, a function that makes the engine, or models to choose among."""
 
-    kind: Kind
+    kind: EntryKind
     """What the model does."""
     description: str
     """What it is good for, in half a sentence."""
     file: str | None = None
     """Name of the model's file in this folder; None for classical methods."""
     engine: Callable[[], Engine] | None = None
-    """Makes the engine of a classical method; None for model files."""
+    """Makes the engine of a classical method, which may need the file too; None for networks that run by themselves."""
+    chooses: tuple[str, ...] = ()
+    """Names of the models that a choice is made among; empty for models."""
     extra: str | None = None
     """Module that has to be installed besides mendpix's own; None if nothing has."""
 
 
 MODELS: dict[str, ModelEntry] = {
-    "scenes": ModelEntry(
-        "generator", "small network of the GDN family for photos of scenes; the default", file="scenes.onnx"
+    AUTO: ModelEntry(
+        "choice",
+        f"the right method for each hole: {FOR_STROKES} or {FOR_THINGS}; the default",
+        chooses=(FOR_STROKES, FOR_THINGS),
     ),
+    "scenes": ModelEntry("generator", "small network of the GDN family for photos of scenes", file="scenes.onnx"),
     "scenes-detector": ModelEntry(
         "detector", "tells which pixels look filled; the default detector", file="scenes-detector.onnx"
+    ),
+    "exemplar": ModelEntry(
+        "classical", "copies pieces of the surroundings, texture and all; for large holes", engine=classical.exemplar
+    ),
+    "exemplar-harmonised": ModelEntry(
+        "classical",
+        "the same, its seams and tones then fitted by a network",
+        file="scenes-harmoniser.onnx",
+        engine=lambda: harmonised(Path(__file__).with_name("scenes-harmoniser.onnx"), classical.exemplar()),
     ),
     "harmonic": ModelEntry(
         "classical", "smoothest surface through the hole's border; fast, blurred", engine=classical.harmonic
@@ -44,7 +73,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "shiftmap": ModelEntry(
         "classical",
-        "copies patches from the surroundings (OpenCV contrib); slow",
+        "copies pieces of the surroundings as OpenCV finds them (contrib)",
         engine=classical.shiftmap,
         extra="cv2.xphoto",
     ),

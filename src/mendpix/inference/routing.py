@@ -1,0 +1,172 @@
+"""Choose the method for each hole, by one readable rule, and say why. Opens and runs nothing.
+
+What is thin or branched goes to the network; what has the shape of a thing is copied from its surroundings, if they
+hold something to copy.
+
+The thresholds were found on two kinds of holes: the 600 irregular masks of the validation set (strokes and torn pieces,
+of which the network should lose nothing), and drawn silhouettes of persons, animals and things on training photos,
+where fills of both kinds were measured and looked at. docs/concepts/which-method.md tells how.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mendpix.inference.holes import Hole, line_thickness
+from mendpix.inference.repetition import Surroundings, look_around
+from mendpix.inference.windows import Box, Missing
+from mendpix.types import Image
+from mendpix.weights.table import FOR_STROKES, FOR_THINGS
+
+THIN_PX = 28.0
+"""Holes thinner than this are the network's, px: it was trained on them, and so narrow a smooth strip is hardly seen.
+Of 300 silhouettes that cover 3 to 30 % of 256 × 256 px, 7 are thinner; of 300 torn pieces as small as these, most."""
+
+THIN_SHARE = 0.012
+"""The same in large pictures, as a share of the shorter side: 48 px of 4000. Dust and scratches of a scan are thicker
+in pixels, not to the eye."""
+
+LEAST_COMPACTNESS = 0.17
+"""Holes less compact are branched: strokes, cracks, letters. The least compact of 300 silhouettes has 0.18."""
+
+COMPACTNESS_BY_SHARE = 0.2
+"""What is added to `LEAST_COMPACTNESS` per share of the picture. Strokes run together to a block as they grow, while
+things stay what they are: at 40 % of the picture 0.25 is wanted."""
+
+MOST_STRAY = 0.05
+"""Missing area in other holes that are thicker than lines and have not the shape of a thing, as a share of the hole's
+own, above which the mask is taken for damage strewn over the picture and not for a thing painted over."""
+
+VAST_SHARE = 0.5
+"""Holes that cover more of the picture have to be simpler in shape than others to be copied into."""
+
+VAST_COMPACTNESS = 0.4
+"""How compact they have to be. Of the irregular masks that cover 50 to 60 %, none is; a half or a corner is."""
+
+MOST_SHARE = 0.8
+"""Holes that cover more than this are the network's: a copy of what little is known repeats itself."""
+
+LEAST_SUPPLY = 0.5
+"""Holes that can copy from less than this, in areas of their own, are the network's: the same piece again and again."""
+
+LEAST_TEXTURE = 0.008
+"""Surroundings with less texture (mean absolute Laplacian) are flat: clear sky, bare walls. There is nothing to copy
+that a smooth fill lacks."""
+
+LEAST_ROUGHNESS = 0.12
+"""Surroundings with less texture for their contrast are soft forms: skin, blur, clouds. Of 24 fills of faces the
+network's was nearer to the truth in 22, and copies were worse than smears: a mouth beside the ear. This sends about
+half of 55 face holes to the network, and 1 in 8 of the holes in 112 photos of scenes; with 0.15 it would be 2 of 3 and
+1 in 6, and the Fréchet distance of 120 fills would rise by a hundredth instead of by half of one."""
+
+Cause = Literal["thin", "branched", "strewn", "vast", "bare", "flat", "soft", "thing", "asked", "model", "gave-up"]
+"""Kind of a reason, for programs and for summing up."""
+
+
+@dataclass(frozen=True)
+class HoleFill:
+    """What filled one hole, or would, and why."""
+
+    number: int
+    """From 1, in reading order; what `choose` and `--hole` take."""
+    box: Box
+    """Tight rectangle around the hole, px."""
+    share: float
+    """Share of the picture that the hole covers, in [0, 1]."""
+    thickness_px: float
+    """Diameter of the largest disc that fits in, px."""
+    compactness: float
+    """1 = a disc, 0.8 = a square, below 0.2 = lines and branches."""
+    model: str
+    """Name of the model."""
+    cause: Cause
+    """Kind of the reason."""
+    reason: str
+    """Why this model, in half a sentence."""
+    surroundings: Surroundings | None
+    """What was measured around the hole; None where its shape decided, or somebody did."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The model that a rule chose for a hole."""
+
+    model: str
+    cause: Cause
+    reason: str
+    surroundings: Surroundings | None = None
+    """What was seen around it; None if its shape decided."""
+
+
+def choose_methods(
+    image: Image, missing: Missing, holes: Sequence[Hole], excluded: Missing | None = None
+) -> tuple[Choice, ...]:
+    """Choose for each hole between the network and the exemplar fill.
+
+    Args:
+        image: RGB in [0, 1], shape (H, W, 3); nothing that is missing is looked at.
+        missing: True in every hole, shape (H, W).
+        holes: The holes, from `find_holes`.
+        excluded: True where nothing may be copied from, shape (H, W); None = all may be.
+
+    Returns:
+        A choice for each, in the same order.
+    """
+    side = min(missing.shape)
+    shapes = [_by_shape(hole, side) for hole in holes]
+    line_px = line_thickness((missing.shape[0], missing.shape[1]))  # scratches around a thing say nothing about it
+    stray = sum(
+        hole.share
+        for hole, shape in zip(holes, shapes, strict=True)
+        if shape is not None and hole.thickness_px > line_px
+    )
+    return tuple(
+        shape or _strewn(hole, stray) or _by_surroundings(hole, look_around(image, missing, hole, excluded))
+        for hole, shape in zip(holes, shapes, strict=True)
+    )
+
+
+def _by_shape(hole: Hole, side: int) -> Choice | None:
+    """Choose for a hole that has not the shape of a thing; None if it has."""
+    if hole.thickness_px < max(THIN_PX, THIN_SHARE * side):
+        return Choice(FOR_STROKES, "thin", f"thin: {hole.thickness_px:.0f} px")
+    if hole.share > MOST_SHARE or (hole.share > VAST_SHARE and hole.compactness < VAST_COMPACTNESS):
+        return Choice(FOR_STROKES, "vast", f"vast: {hole.share:.0%} of the picture, too little is known to copy from")
+    if hole.compactness < LEAST_COMPACTNESS + COMPACTNESS_BY_SHARE * hole.share:
+        return Choice(FOR_STROKES, "branched", f"branched: compactness {hole.compactness:.2f}")
+    return None
+
+
+def _strewn(hole: Hole, stray: float) -> Choice | None:
+    """Choose for what looks like a thing, but lies amid damage."""
+    if stray <= MOST_STRAY * hole.share:
+        return None
+    return Choice(FOR_STROKES, "strewn", f"part of damage strewn over {stray + hole.share:.0%} of the picture")
+
+
+def _by_surroundings(hole: Hole, seen: Surroundings) -> Choice:
+    """Choose for a hole with the shape of a thing."""
+    size = f"compact, {100 * hole.share:.2g} % of the picture"
+    if seen.supply < LEAST_SUPPLY:
+        return Choice(FOR_STROKES, "bare", f"{size}; too little around it to copy from", seen)
+    if seen.texture < LEAST_TEXTURE:
+        return Choice(FOR_STROKES, "flat", f"{size}; flat around it, texture {seen.texture:.3f}", seen)
+    if seen.roughness < LEAST_ROUGHNESS:
+        return Choice(FOR_STROKES, "soft", f"{size}; soft around it, roughness {seen.roughness:.2f}", seen)
+    around = f"around it roughness {seen.roughness:.2f}, repetition {seen.repetition:.2f}"
+    return Choice(FOR_THINGS, "thing", f"{size}; {around}", seen)
+
+
+def told(hole: Hole, choice: Choice) -> HoleFill:
+    """Put a hole and what was chosen for it into one record."""
+    return HoleFill(
+        number=hole.number,
+        box=hole.box,
+        share=hole.share,
+        thickness_px=hole.thickness_px,
+        compactness=hole.compactness,
+        model=choice.model,
+        cause=choice.cause,
+        reason=choice.reason,
+        surroundings=choice.surroundings,
+    )
