@@ -265,7 +265,7 @@ PAGES = {
         (
             ("mendpix inpaint stamp.png stamp-mask.png -o stamp-mended.png --dilate 2 --overlay stamp-doubt.png",),
             (
-                "mendpix inpaint stamp.png stamp-mask.png -o stamp-copied.png --dilate 2 --model shiftmap"
+                "mendpix inpaint stamp.png stamp-mask.png -o stamp-copied.png --dilate 2 --model exemplar"
                 " --overlay stamp-copied-doubt.png",
             ),
         ),
@@ -356,7 +356,7 @@ def case_rows(cases: Path, out: Path) -> dict[str, list[list[str]]]:
 
     for kind, ways in (
         ("removal", ("--model scenes", "", "--dilate 6")),
-        ("text", ("--invert-mask", "--invert-mask --dilate 2", "--invert-mask --model shiftmap")),
+        ("text", ("--invert-mask", "--invert-mask --dilate 2", "--invert-mask --model exemplar")),
     ):
         for mask in sorted((cases / kind).glob("*-mask.png")):
             photo = mask.with_name(mask.name.replace("-mask", ""))

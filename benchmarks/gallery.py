@@ -2,8 +2,8 @@
 
     python benchmarks/gallery.py [--out docs/gallery]
 
-Each page shows, left to right: the photo with its hole in white, the harmonic fill, the embedded model's fill, and that
-fill under the map of doubtful pixels. Prints the figures that the captions quote.
+Each page shows, left to right: the photo with its hole in white, the fill of `scenes`, what mendpix makes of it by
+default, and that under the map of doubtful pixels. Prints the figures that the captions quote.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+import applications
 import mendpix
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,13 @@ def towers() -> tuple[np.ndarray, np.ndarray]:
     return photo, np.asarray(Image.open(ROOT / "examples" / "mask.png").convert("L"))
 
 
-PAGES = {"towers": towers, "scratches": scratches_and_text, "spoon": spoon, "shuttle": shuttle}
+def person() -> tuple[np.ndarray, np.ndarray]:
+    """A man with a camera on a tripod (CC0, grey), with all that belongs to him."""
+    made = applications.man()
+    return cv2.cvtColor(made["man.png"], cv2.COLOR_GRAY2RGB), made["man-mask.png"]
+
+
+PAGES = {"person": person, "towers": towers, "scratches": scratches_and_text, "spoon": spoon, "shuttle": shuttle}
 
 
 def main() -> None:
@@ -62,15 +69,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "gallery")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    scenes = mendpix.Inpainter()
-    harmonic = mendpix.Inpainter(model="harmonic", detector=None)
+    mend = mendpix.Inpainter()
+    scenes = mendpix.Inpainter(model="scenes", detector=None)
     for name, make in PAGES.items():
         photo, mask = make()
-        result = scenes(photo, mask)
+        result = mend(photo, mask)
         hole = result.hole[..., None] > 0
         seen = np.where(hole, 255, photo).astype(np.uint8)
         overlay = mendpix.ArtifactMap(result.artifacts, result.artifact_score).overlay(result.image)
-        row = [seen, harmonic(photo, mask).image, result.image, np.asarray(overlay)]
+        row = [seen, scenes(photo, mask).image, result.image, np.asarray(overlay)]
         if row[3].dtype != np.uint8:
             row[3] = np.rint(np.clip(row[3], 0, 1) * 255).astype(np.uint8)
         gap = np.full((photo.shape[0], 8, 3), 255, np.uint8)
@@ -78,6 +85,8 @@ def main() -> None:
         Image.fromarray(page).save(out / f"{name}.jpg", quality=88)
         size, share = f"{photo.shape[1]} x {photo.shape[0]}", result.hole.mean()
         print(f"{name}: {size}, hole {share:.1%}, score {result.artifact_score:.2f}, {result.timings['total']:.2f} s")
+        for number, fill in enumerate(result.fills[:3], 1):
+            print(f"  hole {number} of {len(result.fills)}: {fill.model}, {fill.reason}")
 
 
 if __name__ == "__main__":

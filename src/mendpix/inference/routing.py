@@ -53,11 +53,11 @@ LEAST_TEXTURE = 0.008
 """Surroundings with less texture (mean absolute Laplacian) are flat: clear sky, bare walls. There is nothing to copy
 that a smooth fill lacks."""
 
-LEAST_ROUGHNESS = 0.12
-"""Surroundings with less texture for their contrast are soft forms: skin, blur, clouds. Of 24 fills of faces the
-network's was nearer to the truth in 22, and copies were worse than smears: a mouth beside the ear. This sends about
-half of 55 face holes to the network, and 1 in 8 of the holes in 112 photos of scenes; with 0.15 it would be 2 of 3 and
-1 in 6, and the Fréchet distance of 120 fills would rise by a hundredth instead of by half of one."""
+LEAST_ROUGHNESS = 0.08
+"""Surroundings with less texture for their contrast are soft forms: clouds, blur, smooth skin. There the network is as
+good, and 1 in 25 of the holes in 112 photos of scenes goes to it. Faces would want more (copies put a mouth beside an
+ear; 0.15 would send 2 of 3 of them to the network), but so many scenes would be smeared with them that the Fréchet
+distance of 120 fills would rise."""
 
 Cause = Literal["thin", "branched", "strewn", "vast", "bare", "flat", "soft", "thing", "asked", "model", "gave-up"]
 """Kind of a reason, for programs and for summing up."""
