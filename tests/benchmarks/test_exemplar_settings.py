@@ -10,8 +10,8 @@ def test_settings_are_changed_and_put_back():
     before = search.POSITION_LIMIT, fill.ROUNDS
     with exemplar_settings.changed("search.POSITION_LIMIT=0.7;fill.ROUNDS=1"):
         assert (search.POSITION_LIMIT, fill.ROUNDS) == (0.7, 1)
-    assert search.POSITION_LIMIT == before[0]
-    assert fill.ROUNDS == before[1]
+    assert before[0] == search.POSITION_LIMIT
+    assert before[1] == fill.ROUNDS
 
 
 def test_cases_are_the_same_at_every_run_and_a_perfect_fill_scores_best(tmp_path):

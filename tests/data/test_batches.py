@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
+from mendpix.data import batches
+from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher, SilhouetteSpec
 from mendpix.data.crops import CropSpec
 from mendpix.data.dataset import PictureStore
+from mendpix.data.exemplar_fills import ExemplarFills, make_exemplar_fills
+from mendpix.data.guides import GuideSpec
 from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec
+from mendpix.errors import InputError
 
 
 @pytest.fixture
@@ -80,3 +84,70 @@ def test_holes_come_from_files_if_there_are_some(tmp_path: Path):
     request = BatchRequest(step=5, batch_pictures=4, crop_px=32)
     assert np.array_equal(source.batch(request).hole, np.repeat((hole / 255)[None, None], 4, axis=0))
     assert same(source.batch(request), source.batch(request))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PictureStore:
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (70, 80, 3), np.uint8)
+        PillowImage.fromarray(pixels).save(tmp_path / f"{number}.png")
+    return PictureStore.open([tmp_path])
+
+
+def test_copied_guides_stand_in_for_both_fills(store: PictureStore, tmp_path: Path):
+    make_exemplar_fills(store, tmp_path / "fills", 1, 64, seed=0)
+    copies = ExemplarFills(tmp_path / "fills", 1)
+    source = BatchSource(
+        store, CropSpec(px=48), MaskSpec(), seed=3, guides=GuideSpec(share=0.7, exemplar=0.5), copies=copies
+    )
+    request = BatchRequest(step=1, batch_pictures=24, crop_px=48)
+    batch = source.batch(request)
+    assert same(batch, source.batch(request))
+    guided = [np.array_equal(fill[:3], fill[3:]) for fill in batch.fills]
+    assert 10 <= sum(guided) <= 22
+    known = np.broadcast_to(batch.hole == 0, batch.image.shape)
+    assert np.array_equal(batch.fills[:, :3][known], batch.image[known])
+    assert not np.array_equal(batch.fills[:, :3], batch.image)
+
+
+def test_a_source_without_guides_makes_what_it_always_made(store: PictureStore):
+    request = BatchRequest(step=1, batch_pictures=4, crop_px=48)
+    plain, other = (
+        BatchSource(store, CropSpec(px=48), MaskSpec(), seed=3, **more).batch(request)
+        for more in ({}, {"guides": GuideSpec(share=0.0), "silhouettes": SilhouetteSpec(share=0.0)})
+    )
+    assert same(plain, other)
+
+
+def test_silhouettes_take_their_share_of_the_holes(store: PictureStore, monkeypatch):
+    asked: list[float] = []
+    real = batches.draw_silhouette
+    monkeypatch.setattr(
+        batches, "draw_silhouette", lambda rng, size, share: (asked.append(share), real(rng, size, share))[1]
+    )
+    spec = SilhouetteSpec(share=0.5, smallest=0.1, largest=0.2)
+    source = BatchSource(store, CropSpec(px=48), MaskSpec(), seed=3, silhouettes=spec, with_fills=False)
+    source.batch(BatchRequest(0, 30, 48))
+    assert 8 <= len(asked) <= 22
+    assert 0.1 <= min(asked) < max(asked) <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("crops", "more", "sentence"),
+    [
+        (CropSpec(px=48, fit="stretch"), {}, "from crops; got stretched pictures"),
+        (CropSpec(px=48), {"with_fills": False}, "got a generator without them"),
+    ],
+)
+def test_guides_that_cannot_be_made_are_refused(store: PictureStore, crops, more, sentence):
+    with pytest.raises(InputError, match=sentence):
+        BatchSource(store, crops, MaskSpec(), seed=3, guides=GuideSpec(share=0.5), **more)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [({"share": 2.0}, "got 2.0"), ({"smallest": 0.3, "largest": 0.2}, "got 0.3 and 0.2"), ({"largest": 0.9}, "0.9")],
+)
+def test_a_spec_of_silhouettes_that_makes_no_sense_is_refused(values, sentence):
+    with pytest.raises(InputError, match=sentence):
+        SilhouetteSpec(**values)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mendpix.data.crops import CropParameters, CropSpec, cut_crop, random_crop, sample_crop
+from mendpix.data.crops import CropParameters, CropSpec, cut_crop, cut_surroundings, random_crop, sample_crop
 from mendpix.errors import InputError
 
 
@@ -87,3 +87,25 @@ def test_stretching_takes_the_whole_picture_and_gives_its_aspect_up():
         for seed in range(20)
     }
     assert flipped == {True, False}
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("side", [16, 32, 12])
+def test_a_crop_is_found_in_its_surroundings(side: int, flip: bool):
+    rows, columns = np.mgrid[:40, :60]
+    whole = np.stack([3 * rows, 2 * columns, rows + columns], axis=2).astype(np.uint8)
+    crop = CropParameters(top=5, left=9, side=side, px=16, flip=flip)
+    around, (top, left) = cut_surroundings(whole, crop)
+    assert around.shape == (round(40 * 16 / side), round(60 * 16 / side), 3)
+    found = around[top : top + 16, left : left + 16].astype(float)
+    assert found.shape == (16, 16, 3)
+    # A picture without detail, so that only the rounding of the corner to whole pixels is left.
+    assert np.abs(found - cut_crop(whole, crop))[1:-1, 1:-1].max() <= (0 if side == 16 else 3.5 * side / 16)
+    around[:] = 0
+    assert whole.max() > 0
+
+
+def test_a_crop_of_a_picture_that_is_too_small_has_surroundings_too():
+    around, corner = cut_surroundings(picture(1, 10, 12), CropParameters(0, 2, 10, 16, flip=False))
+    assert around.shape == (16, 19, 3)
+    assert corner == (0, 3)

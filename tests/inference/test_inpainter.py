@@ -195,6 +195,7 @@ def test_the_default_model_that_is_not_there_is_a_clear_error(tmp_path, monkeypa
     with pytest.raises(ModelError, match=r"scenes-detector\.onnx"):
         mendpix.inpaint(photo, mask, model="harmonic")
     first_fill_generator(tmp_path / "scenes.onnx")
+    first_fill_generator(tmp_path / "scenes-harmoniser.onnx")
     brightness_detector(tmp_path / "scenes-detector.onnx", multiple_of=8)
     result = mendpix.inpaint(photo, mask)
     assert result.model == "auto"

@@ -72,3 +72,20 @@ def test_missing_inputs_are_named():
         GeneratorObjective(perceptual=1.0)(prediction, target, map_)
     with pytest.raises(ValueError, match="fake_logits"):
         GeneratorObjective(adversarial=1.0)(prediction, target, map_)
+
+
+def test_the_gradient_term_is_relative_to_the_first_fill_too():
+    """Halving a seam costs half as much as leaving it, however strong it was; without weight there is no such part."""
+    target, hole = torch.zeros(2, 3, 8, 8), torch.ones(2, 1, 8, 8)
+    first = torch.zeros_like(target)
+    first[0, ..., 4:], first[1, ..., 4:] = 0.2, 0.8
+    objective = GeneratorObjective(weighted_l1=0, gradient=2.0, relative=True)
+    for share in (1.0, 0.5):
+        for one in (0, 1):
+            only = slice(one, one + 1)
+            total, parts = objective(
+                share * first[only], target[only], hole[only], first_fill=first[only], hole=hole[only]
+            )
+            assert float(parts["gradient"]) == pytest.approx(share, rel=0.25)
+            assert float(total) == pytest.approx(2 * float(parts["gradient"]))
+    assert "gradient" not in GeneratorObjective()(first, target, hole)[1]

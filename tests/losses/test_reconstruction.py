@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - torch is an extra
 
 from mendpix.errors import InputError, ShapeError  # noqa: E402
-from mendpix.losses.reconstruction import hole_weight_map, l1, weight_map, weighted_l1  # noqa: E402
+from mendpix.losses.reconstruction import gradient_l1, hole_weight_map, l1, weight_map, weighted_l1  # noqa: E402
 
 MAPPINGS = [10.0, math.e, "linear"]
 
@@ -137,3 +137,11 @@ def test_the_hard_weight_is_six_in_the_hole_and_one_elsewhere():
 def test_a_hard_weight_that_makes_no_sense_is_refused(weight: float):
     with pytest.raises(InputError, match="weight must be above 0 and finite"):
         hole_weight_map(seen(), weight)
+
+
+def test_the_gradient_loss_counts_steps_and_no_tone() -> None:
+    error = torch.zeros(2, 3, 4, 5)
+    error[0] += 0.3
+    error[1, :, :, 2:] = 0.5  # one step of 0.5 in each row of 5 pixels
+    assert torch.allclose(gradient_l1(error), torch.tensor([0.0, 0.5 / 4]))
+    assert torch.allclose(gradient_l1(error.mT), torch.tensor([0.0, 0.5 / 4]))

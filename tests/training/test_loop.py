@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mendpix.data.batches import SilhouetteSpec
+from mendpix.data.guides import GuideSpec
 from mendpix.errors import CheckpointError, OutputError, RecipeError, TrainingError
 from mendpix.training import loop
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
@@ -345,3 +347,35 @@ def test_a_run_is_not_resumed_with_another_framework(tiny: MakeRecipe, tmp_path:
     train(tiny(steps=2), tmp_path / "run")
     with pytest.raises(CheckpointError, match=words):
         train(tiny(steps=4, framework=framework, adversarial=SMALL_RIVAL), tmp_path / "run", resume=True)
+
+
+def test_a_harmoniser_makes_its_exemplar_fills_once_and_resumes(tiny: MakeRecipe, tmp_path: Path, monkeypatch):
+    recipe = tiny(steps=8, gradient=1.0)
+    recipe = replace(
+        recipe,
+        data=replace(recipe.data, exemplar_fills=2, exemplar_px=64),
+        guides=GuideSpec(share=0.8, exemplar=0.5),
+        silhouettes=SilhouetteSpec(share=0.5),
+    )
+    through = train(recipe, tmp_path / "through")
+    assert sorted(path.name for path in (tmp_path / "through" / "fills").iterdir()) == [
+        "fill-00000.npz",
+        "fill-00001.npz",
+    ]
+    real = loop.compute_gradients
+
+    def die_at_six(*arguments, step: int, **keywords):
+        if step == 6:
+            raise KeyboardInterrupt
+        return real(*arguments, step=step, **keywords)
+
+    monkeypatch.setattr(loop, "compute_gradients", die_at_six)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "killed")
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed" / "fills").iterdir()}
+    monkeypatch.setattr(loop, "compute_gradients", real)
+    resumed = tensors(train(recipe, tmp_path / "killed", resume=True))
+    for key, value in tensors(through).items():
+        assert torch.equal(resumed[key], value), key
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert any("validation/texture_guide/mean" in line for line in lines(tmp_path / "killed"))

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.data.dataset import PictureStore
+from mendpix.data.guides import GuideSpec
 from mendpix.data.mask_sampler import RATIO_BINS, bin_of
 from mendpix.networks.interface import NetworkFacts
 from mendpix.training.config import ValidationConfig
-from mendpix.training.validate import ValidationSet, prepare, validate
+from mendpix.training.validate import ValidationSet, detail, prepare, validate
 
 
 class Harmonic(nn.Module):
@@ -60,3 +61,31 @@ def test_the_harmonic_fill_scores_as_itself_and_known_pixels_do_not_count(watche
     assert (generator.training, detector.training) == (True, False)
     assert len(rows) == 3
     assert {picture.shape for row in rows for picture in row} == {(96, 96, 3)}
+
+
+def test_copied_guides_are_watched_where_they_are_trained_on(pictures: Path):
+    config = ValidationConfig(pictures=2, picture_px=72, sample_pictures=3)
+    store = PictureStore.open([pictures])
+    watched = prepare(store, config, seed=1, with_fills=True, guides=GuideSpec(share=0.5))
+    scores, rows = validate(
+        Harmonic().train(), Undecided().eval(), watched, device=torch.device("cpu"), autocast=nullcontext
+    )
+    assert not any("harmonic" in key for key in scores)
+    assert scores["validation/psnr/mean"] == pytest.approx(scores["validation/psnr_guide/mean"], abs=1e-4)
+    assert scores["validation/texture/mean"] == pytest.approx(scores["validation/texture_guide/mean"], rel=1e-4)
+    assert len(rows) == 3
+    for sample in watched.samples:
+        known = np.broadcast_to(sample.hole == 0, sample.image.shape)
+        assert np.array_equal(sample.fills[:, :3], sample.fills[:, 3:])
+        assert np.array_equal(sample.fills[:, :3][known], sample.image[known])
+    same = prepare(store, config, seed=1, with_fills=True, guides=GuideSpec(share=0.0))
+    assert same.first == "harmonic"
+
+
+def test_detail_is_that_of_the_hole():
+    picture = np.full((16, 16, 3), 0.5, np.float32)
+    picture[:, 8:] += 0.25 * (np.indices((16, 8)).sum(0) % 2)[..., None].astype(np.float32)
+    hole = np.zeros((16, 16), np.float32)
+    hole[2:14, 10:14] = 1
+    assert detail(picture, hole) == pytest.approx(1.0, rel=1e-3)  # four neighbours, each a quarter away
+    assert detail(picture, np.fliplr(hole)) == 1e-4

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mendpix import fills
-from mendpix.data.crops import CropSpec, random_crop
+from mendpix.data.crops import CropSpec, cut_surroundings, random_crop, sample_crop
 from mendpix.data.dataset import PictureStore
+from mendpix.data.exemplar_fills import ExemplarFills
+from mendpix.data.guides import Guide, GuideSpec, make_guide, sample_guide
 from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec, draw_mask, sample_mask
-from mendpix.types import FloatArray
+from mendpix.data.silhouettes import LEAST_SHARE, MOST_SHARE, draw_silhouette
+from mendpix.errors import InputError
+from mendpix.types import FloatArray, Mask
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,37 @@ class Batch:
     """Samples of one training step, channels first, float32."""
 
     image: FloatArray
-    """True pictures, RGB in [0, 1], shape (B, 3, H, W)."""
+    """What is wanted, RGB in [0, 1], shape (B, 3, H, W): true pictures; with copied guides, see `guides`."""
     hole: FloatArray
     """1 = hole, 0 = known, shape (B, 1, H, W)."""
     fills: FloatArray
-    """Harmonic and Navier–Stokes first fills, RGB each, shape (B, 6, H, W); empty (B, 0, H, W) if not asked for."""
+    """Harmonic and Navier–Stokes first fills, RGB each, shape (B, 6, H, W), or one guide in place of both; empty
+    (B, 0, H, W) if not asked for."""
+
+
+@dataclass(frozen=True)
+class SilhouetteSpec:
+    """Describe how many holes have the shape of a thing.
+
+    Raises:
+        InputError: If a value makes no sense.
+    """
+
+    share: float = 0.0
+    """Share of the holes that are silhouettes; the rest are drawn as the table `masks` says. 0 = none."""
+    smallest: float = 0.03
+    """Smallest share of the picture that a silhouette covers."""
+    largest: float = 0.3
+    """Largest share of the picture that a silhouette covers."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise InputError(f"share of silhouettes must lie between 0 and 1; got {self.share}.")
+        if not LEAST_SHARE <= self.smallest <= self.largest <= MOST_SHARE:
+            raise InputError(
+                f"smallest and largest must be rising shares from {LEAST_SHARE} to {MOST_SHARE}; "
+                f"got {self.smallest} and {self.largest}."
+            )
 
 
 @dataclass(frozen=True)
@@ -60,6 +90,9 @@ class BatchSource:
         with_fills: bool = True,
         guide_share: float = 0.0,
         mask_files: MaskFolders | None = None,
+        silhouettes: SilhouetteSpec | None = None,
+        guides: GuideSpec | None = None,
+        copies: ExemplarFills | None = None,
     ) -> None:
         """Keep what all batches share.
 
@@ -72,7 +105,18 @@ class BatchSource:
             guide_share: Share of samples in which the harmonic fill stands in for both, as a coarse result does when
                 a large hole is filled coarse to fine.
             mask_files: Holes are taken from these files, mirrored at random, instead of drawn as `masks` says.
+            silhouettes: How many of the holes that are drawn have the shape of a thing instead; None = none.
+            guides: Which copied guides stand in for both first fills; None = none.
+            copies: Real exemplar fills, of which those guides take their share.
+
+        Raises:
+            InputError: If copied guides are wanted without first fills, or of pictures that are stretched.
         """
+        if guides is not None and guides.share and not (with_fills and crops.fit == "crop"):
+            raise InputError(
+                "copied guides must be made for a generator that takes first fills, from crops; got "
+                f"{'stretched pictures' if with_fills else 'a generator without them'}. Set guides.share = 0."
+            )
         self._store = store
         self._crops = crops
         self._masks = masks
@@ -80,6 +124,9 @@ class BatchSource:
         self._with_fills = with_fills
         self._guide_share = guide_share
         self._mask_files = mask_files
+        self._silhouettes = silhouettes or SilhouetteSpec()
+        self._guides = guides or GuideSpec()
+        self._copies = copies
 
     def batch(self, request: BatchRequest) -> Batch:
         """Return this process's part of the batch. The same request always gives the same arrays.
@@ -94,18 +141,39 @@ class BatchSource:
 
     def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng([self._seed, step, position])
+        if self._guides.share and rng.random() < self._guides.share:
+            guide, hole = self._guided(rng, crop_px)
+            return planes(guide.wanted), hole[None], planes(np.concatenate([guide.fill, guide.fill], axis=2))
         picture = self._store[int(rng.integers(len(self._store)))]
         crop = random_crop(rng, picture, replace(self._crops, px=crop_px))
         image = np.float32(1 / 255) * crop.astype(np.float32)  # (H, W, 3)
-        if self._mask_files is None:
-            hole = draw_mask(sample_mask(rng, (crop_px, crop_px), self._masks))  # (H, W)
-        else:
-            hole = self._mask_files.draw(rng, crop_px)
+        hole = self._hole(rng, crop_px)
         filled = np.empty((0, crop_px, crop_px), np.float32)
         if self._with_fills:
             guide = fills.harmonic(image, hole) if rng.random() < self._guide_share else None
             filled = planes(fills.first_fills(image, hole, guide))
         return planes(image), hole[None], filled
+
+    def _guided(self, rng: np.random.Generator, crop_px: int) -> tuple[Guide, Mask]:
+        """Make a sample whose first fill is a copy: a real exemplar fill, or one that is made up here."""
+        if self._copies is not None and rng.random() < self._guides.exemplar:
+            image, hole, copy = self._copies.draw(rng, crop_px)
+            return make_guide(image, (0, 0), hole, sample_guide(rng, hole, self._guides), copy), hole
+        picture = self._store[int(rng.integers(len(self._store)))]
+        crop = sample_crop(rng, (picture.shape[0], picture.shape[1]), replace(self._crops, px=crop_px))
+        whole, corner = cut_surroundings(picture, crop)
+        hole = self._hole(rng, crop_px)
+        whole = np.float32(1 / 255) * whole.astype(np.float32)  # (H, W, 3)
+        return make_guide(whole, corner, hole, sample_guide(rng, hole, self._guides)), hole
+
+    def _hole(self, rng: np.random.Generator, crop_px: int) -> Mask:
+        """Draw a hole, shape (H, W), or take one from the files."""
+        if self._mask_files is not None:
+            return self._mask_files.draw(rng, crop_px)
+        spec = self._silhouettes
+        if spec.share and rng.random() < spec.share:
+            return draw_silhouette(rng, (crop_px, crop_px), float(rng.uniform(spec.smallest, spec.largest)))
+        return draw_mask(sample_mask(rng, (crop_px, crop_px), self._masks))
 
 
 def planes(picture: FloatArray) -> FloatArray:

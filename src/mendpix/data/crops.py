@@ -75,6 +75,25 @@ def cut_crop(picture: Pixels, crop: CropParameters) -> Pixels:
     return np.asarray(cv2.flip(square, 1), np.uint8) if crop.flip else np.array(square, np.uint8, order="C")
 
 
+def cut_surroundings(picture: Pixels, crop: CropParameters) -> tuple[Pixels, tuple[int, int]]:
+    """Bring the whole picture to a recorded crop's scale.
+
+    Returns:
+        New array of shape (H, W, 3), at least as large as the crop; and the row and column where the crop starts in it.
+        The crop found there differs from `cut_crop` by the part of a pixel to which its corner is rounded.
+    """
+    scale = crop.px / crop.side
+    height, width = (max(crop.px, round(length * scale)) for length in picture.shape[:2])
+    whole = picture
+    if (height, width) != picture.shape[:2]:
+        filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        whole = cv2.resize(picture, (width, height), interpolation=filter_)
+    top, left = min(round(crop.top * scale), height - crop.px), min(round(crop.left * scale), width - crop.px)
+    if crop.flip:
+        return np.asarray(cv2.flip(whole, 1), np.uint8), (top, width - crop.px - left)
+    return np.array(whole, np.uint8, order="C"), (top, left)
+
+
 def stretch(picture: Pixels, px: int, flip: bool) -> Pixels:
     """Bring a whole picture of shape (H, W, 3) to a new (px, px, 3), bilinearly as GDN's program does."""
     square = np.asarray(cv2.resize(picture, (px, px), interpolation=cv2.INTER_LINEAR), np.uint8)

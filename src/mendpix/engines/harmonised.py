@@ -1,15 +1,17 @@
 """A copied fill, harmonised: an engine that copies, then a network that makes seams and tones of the copy fit.
 
-The network changes the fill by a correction that is nothing outside the hole. Of a window that is larger than
-`WORKING_PX` the correction is computed on a smaller one and brought up: the copy keeps its full sharpness, and the time
-is bounded. Knows neither how the copy is made nor where the network's file lies.
+The network changes the fill by a correction that is nothing outside the hole. A hole that is larger than what the
+network is shown at once is corrected window by window, the windows fading into each other. (Computed at a smaller size
+and brought up, the correction leaves seams as they are.) Knows neither how the copy is made nor where the network's
+file lies.
 """
 
 import os
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mendpix.engines.interface import CopyingEngine, Facts
 from mendpix.engines.onnx import OnnxGenerator
@@ -21,7 +23,7 @@ WORKING_PX = 768
 """Longest side of what the network is shown, px."""
 
 CONTEXT_PX = 64
-"""Known pixels around the hole's bounding box that it is shown, px of the size that it works at."""
+"""What it is shown around the part of the hole that it corrects, px; beside another part, they fade into each other."""
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,48 @@ def harmonise(network: OnnxGenerator, image: Image, hole: Mask, copied: Image) -
     fill = np.where(missing[..., None], copied, image)
     if not missing.any():
         return fill
-    around = _around(missing)
-    height, width = missing[around].shape
-    scale = min(1.0, WORKING_PX / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small_hole = missing[around].astype(np.float32)
-    small = fill[around]
-    if size != (height, width):
-        small = np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-        small_hole = np.asarray(cv2.resize(small_hole, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-        small_hole = (small_hole > 0).astype(np.float32)  # what is known in part is corrected in part, and masked below
-    correction = _correction(network, small, small_hole)
-    if size != (height, width):
-        correction = cv2.resize(correction, (width, height), interpolation=cv2.INTER_LINEAR)
-    part = fill[around] + np.asarray(correction, np.float32)
-    fill[around] = np.where(missing[around][..., None], np.clip(part, 0, 1), fill[around])
-    return fill
+    result = fill.copy()
+    rows, columns = (_spans(np.flatnonzero(missing.any(axis=axis)), missing.shape[1 - axis]) for axis in (1, 0))
+    for row in rows:
+        for column in columns:
+            window = (slice(row.start, row.stop), slice(column.start, column.stop))
+            inside = missing[window]
+            if inside.any():
+                weight = row.weight[:, None] * column.weight[None] * inside
+                result[window] += weight[..., None] * _correction(network, fill[window], inside.astype(np.float32))
+    return np.where(missing[..., None], np.clip(result, 0, 1), fill)
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Rows or columns of a window, and how much its answer counts in each; the weights of all windows add up to 1."""
+
+    start: int
+    stop: int
+    weight: FloatArray
+
+
+def _spans(touched: NDArray[np.intp], length: int) -> list[_Span]:
+    """Cut the rows (or columns) that hold something missing into windows that overlap by their context.
+
+    Args:
+        touched: Their numbers, rising.
+        length: How many the picture has.
+    """
+    first, last = int(touched[0]), int(touched[-1]) + 1
+    count = -(-(last - first) // (WORKING_PX - 2 * CONTEXT_PX))
+    ends = [first + (last - first) * number // count for number in range(count + 1)]
+    spans: list[_Span] = []
+    for number, (begin, end) in enumerate(pairwise(ends)):
+        start, stop = max(0, begin - CONTEXT_PX), min(length, end + CONTEXT_PX)
+        at = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
+        weight = np.ones_like(at)
+        if number > 0:
+            weight *= np.clip((at - (begin - CONTEXT_PX)) / (2 * CONTEXT_PX), 0, 1)
+        if number < count - 1:
+            weight *= np.clip((end + CONTEXT_PX - at) / (2 * CONTEXT_PX), 0, 1)
+        spans.append(_Span(start, stop, weight))
+    return spans
 
 
 def _correction(network: OnnxGenerator, fill: Image, hole: Mask) -> FloatArray:
@@ -122,14 +150,3 @@ def _correction(network: OnnxGenerator, fill: Image, hole: Mask) -> FloatArray:
     padded_hole = np.pad(hole, ((0, below), (0, right)), mode="edge")
     answer = network.fill(padded, padded_hole, padded)
     return np.where(padded_hole[..., None] > 0, answer - padded, np.float32(0))[:height, :width]
-
-
-def _around(missing: np.ndarray) -> tuple[slice, slice]:
-    """Return the hole's bounding box with its context, which is as much wider as the box will be shrunk."""
-    slices: list[slice] = []
-    boxes = [np.flatnonzero(missing.any(axis=axis)) for axis in (1, 0)]
-    longest = max(int(found[-1] - found[0]) + 1 for found in boxes)
-    context = round(CONTEXT_PX * max(1.0, longest / (WORKING_PX - 2 * CONTEXT_PX)))
-    for found, length in zip(boxes, missing.shape, strict=True):
-        slices.append(slice(max(0, int(found[0]) - context), min(length, int(found[-1]) + 1 + context)))
-    return slices[0], slices[1]

@@ -9,6 +9,7 @@ from torch import Tensor
 from mendpix.errors import InputError
 from mendpix.losses.adversarial import adversarial_generator
 from mendpix.losses.perceptual import feature_l1
+from mendpix.losses.reconstruction import gradient_l1
 
 LEAST_ERROR = 2.0 / 255
 """First fills closer to the truth than this count as this close, so that flat pictures do not drown the others."""
@@ -18,16 +19,18 @@ LEAST_ERROR = 2.0 / 255
 class GeneratorObjective:
     """Weigh a prediction's errors pixel by pixel; add what PSNR, a backbone and a discriminator see.
 
-    ``weighted_l1 * mean(W |p - t|) + squared * mean((p - t)²) + perceptual * feature difference
-    + adversarial * mean(-log D(p))``, where, if `relative`, both pixel terms of each picture are divided by those of
-    its first fill. What W is tells GDN's frameworks apart (section 4.3): base ** V for Det (Eq. 7 and 8), 6 in the hole
-    and 1 elsewhere for Weight, 1 for Adv.
+    ``weighted_l1 * mean(W |p - t|) + squared * mean((p - t)²) + gradient * mean(|∇p - ∇t|) + perceptual * feature
+    difference + adversarial * mean(-log D(p))``, where, if `relative`, the pixel terms of each picture are divided by
+    those of its first fill. What W is tells GDN's frameworks apart (section 4.3): base ** V for Det (Eq. 7 and 8), 6 in
+    the hole and 1 elsewhere for Weight, 1 for Adv.
     """
 
     weighted_l1: float = 1.0
     """Weight of the L1 whose pixels are weighted by W."""
     squared: float = 0.0
     """Weight of the squared difference."""
+    gradient: float = 0.0
+    """Weight of the L1 of the differences between neighbouring pixels."""
     perceptual: float = 0.0
     """Weight of the relative feature difference."""
     adversarial: float = 0.0
@@ -65,6 +68,7 @@ class GeneratorObjective:
         error = prediction - target  # (B, 3, H, W)
         weighted = (weight * error.abs()).mean((1, 2, 3))  # (B,)
         squared = error.square().mean((1, 2, 3))  # (B,)
+        gradient = gradient_l1(error) if self.gradient else torch.zeros_like(squared)  # (B,)
         if self.relative:
             if first_fill is None or hole is None:
                 raise InputError("a relative objective needs first_fill and hole; got None. Give both.")
@@ -72,7 +76,11 @@ class GeneratorObjective:
             least = hole.mean((1, 2, 3)).clamp_min(1 / hole[0].numel())  # (B,), share of the picture that is hole
             weighted = weighted / (first.abs().mean((1, 2, 3)) + LEAST_ERROR * least)
             squared = squared / (first.square().mean((1, 2, 3)) + LEAST_ERROR**2 * least)
+            if self.gradient:
+                gradient = gradient / (gradient_l1(first) + LEAST_ERROR * least)
         parts = {"weighted_l1": weighted.mean(), "squared": squared.mean()}
+        if self.gradient:
+            parts["gradient"] = gradient.mean()
         if self.perceptual:
             if features is None:
                 raise InputError("a perceptual objective needs features; got None. Give activations of a backbone.")
@@ -84,6 +92,7 @@ class GeneratorObjective:
         weights = {
             "weighted_l1": self.weighted_l1,
             "squared": self.squared,
+            "gradient": self.gradient,
             "perceptual": self.perceptual,
             "adversarial": self.adversarial,
         }

@@ -99,6 +99,20 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).abs().mean()
 
 
+def gradient_l1(error: Tensor) -> Tensor:
+    """Average how much the error changes from pixel to pixel: what seams, blur and noise do and a wrong tone does not.
+
+    Args:
+        error: Prediction minus target, shape (B, C, H, W), at least 2 px high and wide.
+
+    Returns:
+        For each picture, the mean absolute difference of neighbours in a row plus that in a column; shape (B,).
+    """
+    across = (error[..., 1:] - error[..., :-1]).abs().mean((1, 2, 3))
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs().mean((1, 2, 3))
+    return across + down
+
+
 def _check_pair(prediction: Tensor, target: Tensor) -> None:
     if prediction.ndim != 4 or prediction.shape != target.shape:
         raise ShapeError(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mendpix.data.batches import SilhouetteSpec
+from mendpix.data.guides import GuideSpec
 from mendpix.data.mask_sampler import MaskSpec
 from mendpix.errors import InputError
 
@@ -38,10 +40,17 @@ class DataConfig:
     masks: tuple[str, ...] = ()
     """Folders of mask files (white = hole), such as `mendpix masks build` makes; empty = holes are drawn at random as
     the table `masks` says. Relative paths start at the recipe's folder."""
+    exemplar_fills: int = 0
+    """Real exemplar fills of training pictures that are made before the run, into the folder `fills` of it; a run that
+    is resumed goes on with those it has. The table `guides` says how often they are seen. 0 = none."""
+    exemplar_px: int = 256
+    """Side of the squares that those fills are made for."""
 
     def __post_init__(self) -> None:
         _at_least(0, memory_limit_gib=self.memory_limit_gib, holdout_pictures=self.holdout_pictures)
         _at_least(0, guide_share=self.guide_share, pictures_per_folder=self.pictures_per_folder)
+        _at_least(0, exemplar_fills=self.exemplar_fills)
+        _at_least(32, exemplar_px=self.exemplar_px)
         if not 0 < self.scale_min <= 1:
             raise InputError(f"scale_min must be above 0 and at most 1; got {self.scale_min}.")
 
@@ -94,6 +103,8 @@ class ObjectiveConfig:
     """Weight of the detector-weighted L1 (GDN, Eq. 7)."""
     squared: float = 0.0
     """Weight of the plain squared difference, which PSNR counts."""
+    gradient: float = 0.0
+    """Weight of the L1 of the differences between neighbouring pixels, which count seams and blur."""
     perceptual: float = 0.0
     """Weight of the relative feature difference on the frozen backbone."""
     perceptual_share: float = 1.0
@@ -113,6 +124,7 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         _at_least(0, weighted_l1=self.weighted_l1, squared=self.squared, perceptual=self.perceptual)
+        _at_least(0, gradient=self.gradient)
         _at_least(0, perceptual_share=self.perceptual_share, other_fills_share=self.other_fills_share)
         _at_least(0, focal_gamma=self.focal_gamma)
         if not 0 < self.hole_weight < float("inf"):
@@ -223,6 +235,10 @@ class Recipe:
     """Length and sizes."""
     masks: MaskSpec = field(default_factory=MaskSpec)
     """The holes."""
+    silhouettes: SilhouetteSpec = field(default_factory=SilhouetteSpec)
+    """How many of them have the shape of a thing."""
+    guides: GuideSpec = field(default_factory=GuideSpec)
+    """Copied guides in place of the first fills, for a generator that is to harmonise them."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """What is minimised."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

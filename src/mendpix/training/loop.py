@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.crops import CropSpec
 from mendpix.data.dataset import PictureStore
+from mendpix.data.exemplar_fills import ExemplarFills, make_exemplar_fills
 from mendpix.data.mask_files import MaskFolders
 from mendpix.errors import CheckpointError, RecipeError, TrainingError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
@@ -90,6 +91,16 @@ def train(
     where = "in memory" if pictures.in_memory else "streamed"
     say(f"{len(training)} pictures to train on, {len(held_out)} held out, {where}")
 
+    # Real exemplar fills, made once.
+    copies = None
+    if data.exemplar_fills:
+        if main:
+            make_exemplar_fills(
+                training, out / "fills", data.exemplar_fills, data.exemplar_px, seed=recipe.seed, progress=progress
+            )
+        meet(fabric)
+        copies = ExemplarFills(out / "fills", data.exemplar_fills)
+
     # Networks, their averages, optimisers.
     torch.manual_seed(recipe.seed)
     parts = network_configs(recipe)
@@ -142,6 +153,7 @@ def train(
     source = BatchSource(
         training, crops, recipe.masks, seed=recipe.seed, guide_share=data.guide_share, mask_files=mask_files,
         with_fills=with_fills or recipe.objective.relative or recipe.objective.other_fills_share > 0,
+        silhouettes=recipe.silhouettes, guides=recipe.guides, copies=copies,
     )  # fmt: skip
 
     def request(at_step: int) -> BatchRequest:
@@ -150,7 +162,9 @@ def train(
 
     threads = max(2, torch.get_num_threads())
     prefetcher = Prefetcher(source, request, threads=threads, ahead=threads + 4)
-    watched = prepare(held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills) if main else None
+    watched = None
+    if main:
+        watched = prepare(held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills, guides=recipe.guides)
     journal = RunRecord(out, recipe, first_step=step, device=fabric.device) if main else None
 
     def save(at_step: int, **more: object) -> None:

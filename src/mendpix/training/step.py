@@ -86,6 +86,7 @@ def compute_gradients(
     objective = GeneratorObjective(
         weighted_l1=config.weighted_l1,
         squared=config.squared,
+        gradient=config.gradient,
         perceptual=config.perceptual,
         adversarial=config.adversarial.weight if networks.discriminator is not None else 0.0,
         relative=config.relative,

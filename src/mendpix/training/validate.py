@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from mendpix.data.batches import Batch, planes
-from mendpix.data.dataset import PictureStore
+from mendpix.data.dataset import PictureStore, Pixels
+from mendpix.data.guides import GuideSpec, make_guide, sample_guide
 from mendpix.data.mask_sampler import RATIO_BINS, MaskSpec, draw_mask, sample_mask
 from mendpix.fills import first_fills
 from mendpix.losses.detection import valuation
@@ -19,7 +20,7 @@ from mendpix.metrics.psnr import psnr
 from mendpix.metrics.ssim import ssim
 from mendpix.training.config import ValidationConfig
 from mendpix.training.step import TensorBatch, predict
-from mendpix.types import FloatArray
+from mendpix.types import FloatArray, Mask
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,35 @@ class ValidationSet:
     """One sample (batch of 1) per picture and bin."""
     rows: int
     """How many samples the picture grid shows."""
+    first: str = "harmonic"
+    """What the first fills are, for the names of measures."""
 
 
-def prepare(store: PictureStore, config: ValidationConfig, *, seed: int, with_fills: bool) -> ValidationSet:
-    """Cut centre crops and draw holes for validation; the same for the same arguments."""
+def prepare(
+    store: PictureStore, config: ValidationConfig, *, seed: int, with_fills: bool, guides: GuideSpec | None = None
+) -> ValidationSet:
+    """Cut centre crops and draw holes for validation; the same for the same arguments.
+
+    Where training sees copied guides, validation sees nothing else.
+    """
+    guides = guides if guides is not None and guides.share else None
     samples: list[Batch] = []
     for number in range(min(config.pictures, len(store))):
-        image = np.float32(1 / 255) * _centre(store[number], config.picture_px).astype(np.float32)
+        whole, (top, left) = _centre(store[number], config.picture_px)
+        whole = np.float32(1 / 255) * whole.astype(np.float32)
+        image = whole[top : top + config.picture_px, left : left + config.picture_px]
         for index, bin_ in enumerate(RATIO_BINS):
             rng = np.random.default_rng([seed, 1_000_003, number, index])
             hole = draw_mask(sample_mask(rng, image.shape[:2], MaskSpec(bins=(bin_,))))
-            filled = planes(first_fills(image, hole)) if with_fills else np.empty((0, *hole.shape), np.float32)
-            samples.append(Batch(planes(image)[None], hole[None, None], filled[None]))
-    return ValidationSet(tuple(samples), config.sample_pictures)
+            filled = np.empty((0, *hole.shape), np.float32)
+            wanted = image
+            if guides is not None:
+                guide = make_guide(whole, (top, left), hole, sample_guide(rng, hole, guides))
+                filled, wanted = planes(np.concatenate([guide.fill, guide.fill], axis=2)), guide.wanted
+            elif with_fills:
+                filled = planes(first_fills(image, hole))
+            samples.append(Batch(planes(wanted)[None], hole[None, None], filled[None]))
+    return ValidationSet(tuple(samples), config.sample_pictures, "guide" if guides is not None else "harmonic")
 
 
 @torch.no_grad()
@@ -58,7 +75,8 @@ def validate(
 
     Returns:
         Mean PSNR (dB), SSIM and whole-picture ℓ1 (%) per bin and over the bins from 0.1 on; the same PSNR of the
-        harmonic first fill for comparison; share of hole and of known pixels that the detector marks (V > 0.5). And
+        first fill for comparison, and of guides the texture in the hole (mean |Laplacian|) over that of what is wanted,
+        before and after; share of hole and of known pixels that the detector marks (V > 0.5). And
         rows of pictures: input, first fill, result, detector's map, truth.
     """
     was_training = generator.training, detector.training
@@ -77,7 +95,11 @@ def validate(
         group = number % len(RATIO_BINS)
         found = {"psnr": psnr(result, truth), "ssim": ssim(result, truth), "l1": l1(result, truth)}
         if batch.fills.shape[1]:
-            found["psnr_harmonic"] = psnr(_picture(sample.fills[:, :3]), truth)
+            first = _picture(sample.fills[:, :3])
+            found[f"psnr_{chosen.first}"] = psnr(first, truth)
+            if chosen.first == "guide":  # what is kept of its texture is what matters
+                wanted = detail(truth, hole)
+                found |= {"texture": detail(result, hole) / wanted, "texture_guide": detail(first, hole) / wanted}
         found |= {"marked_hole": float(doubt[hole > 0].mean()), "marked_known": float(doubt[hole == 0].mean())}
         for key, value in found.items():
             scores.setdefault(f"{key}/{10 * (group + 1)}", []).append(value)
@@ -92,18 +114,23 @@ def validate(
     return {f"validation/{key}": float(np.mean(values)) for key, values in scores.items()}, rows
 
 
+def detail(picture: FloatArray, hole: Mask) -> float:
+    """Return the mean |Laplacian| of grey in the hole, at least 1e-4."""
+    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
+    return max(1e-4, float(np.abs(cv2.Laplacian(grey, cv2.CV_32F))[hole > 0].mean()))
+
+
 def _picture(batch: FloatArray) -> FloatArray:
     """Turn (1, 3, H, W) into (H, W, 3)."""
     return np.ascontiguousarray(batch[0].transpose(1, 2, 0), dtype=np.float32)
 
 
-def _centre(picture: np.ndarray, px: int) -> np.ndarray:
-    """Cut the centre square of side `px`, after bringing the short side to at least that."""
+def _centre(picture: Pixels, px: int) -> tuple[Pixels, tuple[int, int]]:
+    """Bring the short side to at least `px`; return the picture, and the corner of its centre square of that side."""
     height, width = picture.shape[:2]
     if min(height, width) < px:
         scale = px / min(height, width)
         size = (max(px, round(width * scale)), max(px, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         height, width = picture.shape[:2]
-    top, left = (height - px) // 2, (width - px) // 2
-    return picture[top : top + px, left : left + px]
+    return picture, ((height - px) // 2, (width - px) // 2)

@@ -142,7 +142,7 @@ def _embedded(name: str, entry: ModelEntry) -> Path:
         others = ", ".join(known for known, other in MODELS.items() if other.kind != "detector" and other.engine)
         way_out = (
             f"Install mendpix again, or use another model: {others}, or the path of an {SUFFIX} file."
-            if entry.kind == "generator"
+            if entry.kind != "detector"
             else f"Install mendpix again, give the path of an {SUFFIX} file, or leave the detector out (None)."
         )
         raise ModelError(f"The model {name} must lie in the package as {entry.file}; it is not there. {way_out}")

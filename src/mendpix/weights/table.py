@@ -18,7 +18,7 @@ AUTO = "auto"
 FOR_STROKES = "scenes"
 """What `auto` fills thin, branched and smooth holes with."""
 
-FOR_THINGS = "exemplar"
+FOR_THINGS = "exemplar-harmonised"
 """What `auto` fills holes with that have the shape of a thing, where there is something to copy."""
 
 EntryKind = Kind | Literal["choice"]
