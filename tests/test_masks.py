@@ -345,8 +345,23 @@ def test_what_is_excluded_is_read_like_a_hole_but_may_be_nothing():
     assert np.array_equal(read_excluded(plane, (20, 30)), (plane > 0).astype(np.float32))
     assert not read_excluded(np.zeros((20, 30), bool), (20, 30)).any()
     assert read_excluded(np.ones((20, 30), bool), (20, 30)).all()
-    with pytest.raises(MaskError, match="size of its picture"):
+    with pytest.raises(MaskError, match="what is excluded must have the size of its picture"):
         read_excluded(plane, (30, 20))
     noise = np.random.default_rng(0).random((64, 64, 3))
     with pytest.raises(MaskError, match="what is excluded must be a black and white mask"):
         read_excluded(noise, (64, 64))
+
+
+@pytest.mark.parametrize(("read", "name"), [(read_mask, "the mask"), (read_excluded, "what is excluded")])
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        (np.zeros((5, 5), bool), MaskError, "must have the size of its picture"),
+        (np.full((8, 8), np.nan), MaskError, "must have finite values"),
+        (np.full((8, 8), 7.0), ShapeError, "cannot be used: a float picture"),
+        ("none.png", ImageError, "cannot be used: .*none.png"),
+    ],
+)
+def test_errors_say_which_of_two_masks_is_meant(read, name, source, error, words):
+    with pytest.raises(error, match=f"^{name} {words}"):
+        read(source, (8, 8))

@@ -93,11 +93,11 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
         >>> read_mask(np.array([[0, 255], [0, 0]], np.uint8), (2, 2)).sum()
         np.float32(1.0)
     """
-    strength, coloured = _read_strength(source)
-    _check_size(strength.shape, size)
+    strength, coloured = _read_strength(source, "the mask")
+    _check_size(strength.shape, size, "the mask")
     if _looks_like_photo(strength, coloured):
         raise MaskError(
-            "a mask must be black and white; got something that looks like a photo. Were picture and mask swapped?"
+            "the mask must be black and white; got something that looks like a photo. Were picture and mask swapped?"
             " Otherwise draw the hole in plain white on black."
         )
     hole = binarise(strength)
@@ -106,13 +106,13 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
     if not hole.any():
         brightest = strength.min() if invert else strength.max()
         raise MaskError(
-            f"a mask must have {'black' if invert else 'white'} pixels where the picture is to be filled; got none (the"
-            f" {'darkest' if invert else 'brightest'} is {brightest:.0%} white). Draw the hole, or take"
+            f"the mask must have {'black' if invert else 'white'} pixels where the picture is to be filled; got none"
+            f" (the {'darkest' if invert else 'brightest'} is {brightest:.0%} white). Draw the hole, or take"
             f" {'white' if invert else 'black'} as the hole (--invert-mask, or invert_mask=True)."
         )
     if hole.all():
         raise MaskError(
-            "a mask must leave some of the picture known; got one that is all hole."
+            "the mask must leave some of the picture known; got one that is all hole."
             f" Leave some {'white' if invert else 'black'}, or take the other colour as the hole"
             " (--invert-mask, or invert_mask=True)."
         )
@@ -120,7 +120,7 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
         hole = dilate(hole, dilate_px)
         if hole.all():
             raise MaskError(
-                f"a mask must leave some of the picture known; grown by {dilate_px} px it covers all. Grow it less."
+                f"the mask must leave some of the picture known; grown by {dilate_px} px it covers all. Grow it less."
             )
     return hole
 
@@ -140,8 +140,8 @@ def read_excluded(source: PictureSource, size: tuple[int, int]) -> Mask:
         ImageError: If a file cannot be read.
         ShapeError: If an array is neither a plane nor a picture.
     """
-    strength, coloured = _read_strength(source)
-    _check_size(strength.shape, size)
+    strength, coloured = _read_strength(source, "what is excluded")
+    _check_size(strength.shape, size, "what is excluded")
     if _looks_like_photo(strength, coloured):
         raise MaskError(
             "what is excluded must be a black and white mask; got something that looks like a photo. Draw in plain"
@@ -275,14 +275,17 @@ def _distance_to_known(hole: Mask) -> FloatArray:
     )
 
 
-def _read_strength(source: PictureSource) -> tuple[FloatArray, bool]:
-    """Read how white each pixel is, in [0, 1], float32, shape (H, W), and whether there is colour."""
+def _read_strength(source: PictureSource, name: str) -> tuple[FloatArray, bool]:
+    """Read how white each pixel is, in [0, 1], float32, shape (H, W), and whether there is colour.
+
+    `name` is what errors call it, here and below.
+    """
     if isinstance(source, np.ndarray):
-        source = _tidy_array(source)
+        source = _tidy_array(source, name)
     try:
         picture = read_picture(source)
-    except ImageError as error:
-        raise ImageError(f"the mask cannot be used: {error}") from error
+    except (ImageError, ShapeError) as error:
+        raise type(error)(f"{name} cannot be used: {error}") from error
     red, green, blue = (picture.rgb[..., channel] for channel in range(3))
     strength, coloured = red.copy(), False
     if picture.layout.mode not in GREY_MODES:
@@ -297,18 +300,18 @@ def _read_strength(source: PictureSource) -> tuple[FloatArray, bool]:
     return strength, coloured
 
 
-def _tidy_array(array: AnyArray) -> AnyArray:
+def _tidy_array(array: AnyArray, name: str) -> AnyArray:
     """Bring the kinds of arrays that only masks come in to those of pictures: (1, H, W), and integers 0 to 1 or 255."""
     if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] > 4:
         array = array[0]
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise MaskError("a mask must have finite values; got NaN or infinity. Replace them with np.nan_to_num.")
+        raise MaskError(f"{name} must have finite values; got NaN or infinity. Replace them with np.nan_to_num.")
     if array.dtype.kind in "iu" and array.dtype != np.uint16 and array.size and array.min() >= 0 and array.max() <= 255:
         return array.astype(np.uint8)
     return array
 
 
-def _check_size(got: tuple[int, ...], size: tuple[int, int]) -> None:
+def _check_size(got: tuple[int, ...], size: tuple[int, int], name: str) -> None:
     if got == tuple(size):
         return
     turned = (
@@ -318,7 +321,7 @@ def _check_size(got: tuple[int, ...], size: tuple[int, int]) -> None:
         "Draw it on the upright picture." if turned else "Make it from the picture, or resize it without smoothing."
     )
     raise MaskError(
-        f"a mask must have the size of its picture, {size[1]} × {size[0]} (width × height); got {got[1]} × {got[0]}."
+        f"{name} must have the size of its picture, {size[1]} × {size[0]} (width × height); got {got[1]} × {got[0]}."
         f"{turned} {way_out}"
     )
 

@@ -235,13 +235,28 @@ def test_the_plan_is_printed_and_nothing_written(mendpix, folder):
     assert content(folder) == before
 
 
+def test_the_plan_takes_what_is_excluded(mendpix, folder):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (256, 256, 3), np.uint8)).save(folder / "photo.png")
+    mask, excluded = np.zeros((256, 256), np.uint8), np.full((256, 256), 255, np.uint8)
+    mask[80:160, 80:160] = 255
+    excluded[:4] = 0
+    Image.fromarray(mask).save(folder / "mask.png")
+    Image.fromarray(excluded).save(folder / "elsewhere.png")
+    call = ("inpaint", folder / "photo.png", folder / "mask.png", "--plan", "--exclude", folder / "elsewhere.png")
+    result = mendpix(*call)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "too little around it to copy from" in result.stdout
+    assert json.loads(mendpix(*call, "--json").stdout)["fills"][0]["cause"] == "bare"
+
+
 def test_what_is_excluded_reaches_the_library(mendpix, folder):
     black = Image.new("L", (56, 40))
     black.save(folder / "nothing.png")
     call = ("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "o.png", "--detector", "none")
     result = mendpix(*call, "--exclude", folder / "nothing.png")
     assert result.exit_code == 0, result.output
-    assert result.stderr == "note: nothing was copied into any hole, so what is excluded made no difference\n"
+    assert result.stderr == "note: nothing was copied into any hole\n"
     assert_one_sentence(mendpix(*call, "--exclude", folder / "no.png"), "no.png")
     assert_one_sentence(mendpix(*call, "--exclude", folder / "nothing.png", "--model", "telea"), "telea", "copies")
     assert_one_sentence(
@@ -253,7 +268,7 @@ def test_what_is_excluded_reaches_the_library(mendpix, folder):
     ("more", "words"),
     [
         (("-o", "out.png", "--plan"), ("--plan", "--out")),
-        (("--plan", "--exclude", "mask.png"), ("--plan", "--exclude")),
+        (("--plan", "--exclude", "small.png"), ("what is excluded", "size")),
         ((), ("-o OUT", "--plan")),
         (("-o", "out.png", "--hole", "2=telea"), ("hole 2", "hole 1 only", "--plan")),
         (("-o", "out.png", "--hole", "telea"), ("--hole", "2=scenes")),
@@ -263,6 +278,7 @@ def test_what_is_excluded_reaches_the_library(mendpix, folder):
 )
 def test_refuses_what_makes_no_sense_hole_by_hole(mendpix, folder, more, words, monkeypatch):
     monkeypatch.chdir(folder)
+    Image.new("L", (7, 5)).save("small.png")
     before = content(folder)
     assert_one_sentence(mendpix("inpaint", "photo.png", "mask.png", *more), *words)
     assert content(folder) == before

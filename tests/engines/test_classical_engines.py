@@ -83,7 +83,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 
 @pytest.mark.parametrize("passes", [1, 2, 5])
 def test_pixels_that_the_shift_map_leaves_unfilled_do_not_become_blue(monkeypatch, passes):
-    """OpenCV leaves some at (0, 0, 0) in Lab, a strong blue; they are tried again, and in the end take a neighbour's offset."""
+    """OpenCV leaves some at (0, 0, 0) in Lab, a strong blue; tried again, they take a neighbour's offset in the end."""
     image = np.full((24, 24, 3), 0.5, np.float32)
     hole = np.zeros((24, 24), np.float32)
     hole[8:16, 8:16] = 1

@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mendpix.errors import MaskError, ShapeError
-from mendpix.exemplar import exemplar, fill
+from mendpix.exemplar import exemplar, fill, voting
 from mendpix.exemplar.shiftmap import shiftmap
 from random_holes import holes
 
@@ -194,3 +194,43 @@ def test_any_hole_is_filled_or_refused(missing, seed):
     assert np.isfinite(filled).all()
     assert filled.min() >= 0
     assert filled.max() <= 1
+
+
+@METHODS
+@pytest.mark.parametrize("lines", [1, 4])
+def test_lines_and_specks_are_not_lost_when_the_picture_is_halved(method, lines, monkeypatch):
+    monkeypatch.setattr(fill, "WORKING_SIDE_PX", 96)
+    image, hole = grain(300), np.zeros((300, 300), np.float32)
+    for line in range(lines):
+        hole[20:280, 100 + 40 * line] = 1
+    hole[::50, ::50] = 1
+    filled = method(image, hole)
+    assert np.isfinite(filled).all()
+    assert np.array_equal(filled[hole == 0], image[hole == 0])
+    assert 0.3 < filled[hole > 0].mean() < 0.7
+
+
+def test_a_thin_hole_in_a_large_picture_stays_small_work(monkeypatch):
+    compared = []
+    peel = fill.peel
+
+    def watched(channels, missing, usable, rng):
+        compared.append(missing.size)
+        return peel(channels, missing, usable, rng)
+
+    monkeypatch.setattr(fill, "peel", watched)
+    hole = np.zeros((440, 440), np.float32)
+    for line in range(10):
+        hole[:, 20 + 40 * line : 24 + 40 * line] = 1
+    exemplar(grain(440), hole)
+    assert compared[0] <= fill.COARSEST_PX
+
+
+def test_where_halving_must_stop_early_a_sample_is_compared(monkeypatch):
+    image, hole = grain(128), disc(128, 30)
+    excluded = np.zeros_like(hole)
+    excluded[::12, ::12] = 1  # no whole patch is left in a smaller picture
+    excluded[hole > 0] = 0
+    monkeypatch.setattr(voting, "MOST_PAIRS", 10_000)
+    filled = exemplar(image, hole, excluded=excluded)
+    assert 0.5 < energy(filled, cv2.erode(hole, np.ones((3, 3))) > 0) / energy(image, hole == 0) < 1.5

@@ -130,6 +130,15 @@ def test_legs_and_handles_stay_with_their_body():
     assert hole.area_px == missing.sum()
 
 
+def test_a_line_beside_a_body_is_a_hole_of_its_own_and_one_that_starts_from_it_is_not():
+    missing = np.zeros((256, 256), bool)
+    missing[60:140, 60:140] = True
+    missing[60:110, 141:146] = True  # one pixel away
+    assert len(find_holes(missing)) == 2
+    missing[60:66, 140] = True
+    assert len(find_holes(missing)) == 1
+
+
 def test_specks_do_not_tie_things_to_each_other():
     missing = np.zeros((256, 512), bool)
     missing[80:160, 40:120] = missing[80:160, 300:380] = True

@@ -364,11 +364,31 @@ def test_where_the_copier_gives_up_the_network_fills_and_the_record_says_so(grav
     copier.fill = lambda *_: (_ for _ in ()).throw(MaskError("there must be something to copy; got nothing."))
     result = mendpix.inpaint(photo, mask, detector=None)
     assert [(fill.model, fill.cause) for fill in result.fills[:1]] == [(FOR_STROKES, "gave-up")]
-    assert "but copier could not: there must be something to copy; got nothing" in result.fills[0].reason
+    assert result.fills[0].reason.endswith(", but too little to copy was found")
     assert np.all(result.image[mask > 0] == 64)
     assert np.array_equal(result.image[mask == 0], photo[mask == 0])
     with pytest.raises(MaskError, match="something to copy"):  # but who asked for it is told
         mendpix.inpaint(photo, mask, model=copier, detector=None)
+
+
+def test_of_two_copied_holes_only_the_one_that_fails_is_handed_over(gravel, parts):
+    photo, mask = gravel
+    mask[30:100, 150:210] = 255  # a second thing
+    photo[30:100, 150:210, 0] = 0
+    photo[20:28, 200:210] = (255, 0, 255)  # seen beside the second one only
+    _, copier, _ = parts
+    original = copier.fill
+
+    def fill(image, hole, *more):
+        if (image == (1, 0, 1)).all(axis=2).any() and hole[30:100].any():
+            raise MaskError("there must be something to copy; got nothing.")
+        return original(image, hole, *more)
+
+    copier.fill = fill
+    result = mendpix.inpaint(photo, mask, detector=None)
+    assert [fill.cause for fill in result.fills[:2]] == ["thing", "gave-up"]
+    assert np.all(result.image[30:100, 150:210] == 64)
+    assert np.array_equal(result.image[mask == 0], photo[mask == 0])
 
 
 def test_without_the_package_of_the_copier_the_network_fills_and_the_record_says_so(gravel, parts, monkeypatch):
@@ -414,9 +434,39 @@ def test_to_exclude_something_needs_a_model_that_copies(gravel, parts):
         mendpix.inpaint(photo, mask, model="telea", detector=None, exclude=exclude)
     mask[:120] = 0
     result = mendpix.inpaint(photo, mask, detector=None, exclude=exclude)
-    assert result.notes == ("nothing was copied into any hole, so what is excluded made no difference",)
+    assert result.notes == ("nothing was copied into any hole",)
     result = mendpix.inpaint(photo, mask, model="telea", detector=None, exclude=exclude, choose={1: Copier()})
     assert result.notes == ()
+
+
+def test_that_nothing_was_copied_is_said_of_what_really_filled(gravel, parts):
+    photo, mask = gravel
+    exclude = np.full_like(mask, 255)
+    exclude[199, 239] = 0
+    result = mendpix.inpaint(photo, mask, detector=None, exclude=exclude)
+    assert result.fills[0].cause == "bare"  # so what is excluded did make a difference
+    assert result.notes == ("nothing was copied into any hole",)
+    parts[1].fill = lambda *_: (_ for _ in ()).throw(MaskError("there must be something to copy; got nothing."))
+    exclude[:, :200] = 0
+    result = mendpix.inpaint(photo, mask, detector=None, exclude=exclude)
+    assert result.fills[0].cause == "gave-up"
+    assert result.notes == ("nothing was copied into any hole",)
+
+
+def test_the_plan_knows_what_is_excluded(gravel, parts):
+    photo, mask = gravel
+    exclude = np.full_like(mask, 255)
+    exclude[199, 239] = 0
+    mend = mendpix.Inpainter(detector=None)
+    planned = mend.plan(photo, mask, exclude=exclude)
+    assert parts[0].holes == []
+    assert (planned[0].model, planned[0].cause) == (FOR_STROKES, "bare")
+    assert planned == mend(photo, mask, exclude=exclude).fills
+    assert mend.plan(photo, mask, exclude=np.zeros_like(mask)) == mend.plan(photo, mask)
+    with pytest.raises(InputError, match="leave something known to copy from"):
+        mend.plan(photo, mask, exclude=255 - mask)
+    with pytest.raises(InputError, match="telea copies nothing"):
+        mendpix.Inpainter("telea", detector=None).plan(photo, mask, exclude=exclude)
 
 
 def test_what_is_excluded_must_leave_something(gravel, parts):

@@ -74,6 +74,26 @@ def test_supply_counts_what_may_be_copied():
     assert (none.supply, none.repetition) == (0, 0)
 
 
+def test_fine_spread_exclusions_are_seen_in_large_pictures():
+    missing = square((1600, 1600), 600, 1000)
+    excluded = np.zeros(missing.shape, bool)
+    excluded[::30, ::30] = True  # one pixel in each square that could be copied, and far less than half of any
+    image = np.random.default_rng(0).random((1600, 1600, 3), np.float32)
+    assert seen(image, missing).supply > 2
+    around = seen(image, missing, excluded=excluded)
+    assert (around.supply, around.repetition) == (0, 0)
+    assert around.texture == seen(image, missing).texture
+
+
+def test_fine_scratches_in_large_pictures_do_not_hide_what_may_be_copied():
+    missing = square((1600, 1600), 600, 1000)
+    scratched = missing.copy()
+    scratched[::30, ::30] = True
+    image = np.random.default_rng(0).random((1600, 1600, 3), np.float32)
+    hole = max(find_holes(missing), key=lambda hole: hole.share)
+    assert look_around(image, scratched, hole).supply == look_around(image, missing, hole).supply
+
+
 def test_the_share_of_the_window_that_is_known():
     assert seen(blot(100), square((100, 100), 10, 90)).known_share == pytest.approx(0.36, abs=0.001)
 

@@ -113,6 +113,18 @@ def test_blots_amid_strewn_damage_are_damage():
     assert all(choice.model == FOR_STROKES for choice in choices)
 
 
+def test_one_slim_thing_beside_a_big_one_is_not_damage():
+    big, slim, other = (20, 40, 180, 140), (60, 180, 160, 204), (60, 220, 160, 244)
+    assert [choice.cause for choice in choose(plane(big, slim))] == ["thing", "thin"]
+    assert [choice.cause for choice in choose(plane(big, slim, other))] == ["strewn", "thin", "thin"]
+
+
+def test_a_thin_branched_hole_beside_a_thing_makes_it_damage():
+    missing = plane((20, 20, 110, 100), (150, 20, 164, 236), (200, 20, 214, 236), (150, 120, 214, 134))
+    thing, branches = choose(missing)
+    assert (thing.cause, branches.cause) == ("strewn", "thin")
+
+
 def test_the_record_tells_all_that_was_measured():
     missing = plane((60, 60, 140, 120), (200, 20, 206, 240))
     holes = find_holes(missing)

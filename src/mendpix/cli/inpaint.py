@@ -78,9 +78,9 @@ def inpaint(
         started = perf_counter()
         models = models_by_hole(hole or [])
         if plan:
-            if out or artifacts or overlay or exclude:
-                raise InputError("--plan fills nothing; leave --out, --artifacts, --overlay and --exclude away.")
-            foresee(photo, mask, model, models, dilate, invert_mask, as_json, quiet)
+            if out or artifacts or overlay:
+                raise InputError("--plan fills nothing; leave --out, --artifacts and --overlay away.")
+            foresee(photo, mask, model, models, exclude, dilate, invert_mask, as_json, quiet)
             return
         if out is None:
             raise InputError("the filled picture needs a file; got none. Add -o OUT, or --plan to see the holes alone.")
@@ -167,6 +167,7 @@ def foresee(
     mask: Path,
     model: str,
     models: dict[int, str],
+    exclude: Path | None,
     dilate_px: int,
     invert_mask: bool,
     as_json: bool,
@@ -174,7 +175,7 @@ def foresee(
 ) -> None:
     """Say which model would fill each hole."""
     mend = Inpainter(model, detector=None)
-    fills = mend.plan(photo, mask, dilate_px=dilate_px, invert_mask=invert_mask, choose=models)
+    fills = mend.plan(photo, mask, dilate_px=dilate_px, invert_mask=invert_mask, choose=models, exclude=exclude)
     if as_json:
         print_json({"photo": str(photo), "mask": str(mask), "fills": [asdict(fill) for fill in fills]})
     elif not quiet:

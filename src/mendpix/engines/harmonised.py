@@ -91,11 +91,16 @@ def harmonise(network: OnnxGenerator, image: Image, hole: Mask, copied: Image) -
     Raises:
         ModelError: If the network's answer cannot be used.
     """
-    missing = hole > 0
-    fill = np.where(missing[..., None], copied, image)
-    if not missing.any():
-        return fill
-    result = fill.copy()
+    result = image.copy()
+    touched = [np.flatnonzero((hole > 0).any(axis=axis)) for axis in (1, 0)]
+    if len(touched[0]) == 0:
+        return result
+    # Beyond the context around the hole nothing counts: a large window is not worked on as a whole.
+    spans = [slice(max(int(at[0]) - CONTEXT_PX, 0), int(at[-1]) + 1 + CONTEXT_PX) for at in touched]
+    box = (spans[0], spans[1])
+    missing = hole[box] > 0
+    fill = np.where(missing[..., None], copied[box], image[box])
+    corrected = fill.copy()
     rows, columns = (_spans(np.flatnonzero(missing.any(axis=axis)), missing.shape[1 - axis]) for axis in (1, 0))
     for row in rows:
         for column in columns:
@@ -103,8 +108,9 @@ def harmonise(network: OnnxGenerator, image: Image, hole: Mask, copied: Image) -
             inside = missing[window]
             if inside.any():
                 weight = row.weight[:, None] * column.weight[None] * inside
-                result[window] += weight[..., None] * _correction(network, fill[window], inside.astype(np.float32))
-    return np.where(missing[..., None], np.clip(result, 0, 1), fill)
+                corrected[window] += weight[..., None] * _correction(network, fill[window], inside.astype(np.float32))
+    result[box][missing] = np.clip(corrected[missing], 0, 1)
+    return result
 
 
 @dataclass(frozen=True, eq=False)

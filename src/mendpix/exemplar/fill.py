@@ -28,6 +28,10 @@ WORKING_HOLE_PX = 40_000
 COARSEST_RADIUS_PX = 4.0
 """Halving ends once the hole's largest disc has at most this radius: patches then reach across it."""
 
+COARSEST_PX = 10_000
+"""Halving goes on, however thin the hole is, while a picture has more pixels than this: there all patches are compared
+with all."""
+
 SMALLEST_SIDE_PX = 24
 """Halving ends before a side gets shorter than this."""
 
@@ -155,7 +159,7 @@ def _match(level: Level, channels: FloatArray, coarser: Search | None, rng: np.r
     search = Search(rows, columns, usable, known, rng)
     trust = fade(level.missing)[rows, columns]
     if coarser is None:
-        filled, matches = peel(channels, level.missing, usable)
+        filled, matches = peel(channels, level.missing, usable, rng)
         search.start(matches[rows, columns])
     else:
         search.start(_doubled(coarser, search))
@@ -196,10 +200,12 @@ def _pyramid(working: Level) -> list[Level]:
     while True:
         level = levels[-1]
         distance = np.asarray(cv2.distanceTransform(level.missing.astype(np.uint8), cv2.DIST_L2, 5))
-        if min(level.missing.shape) < 2 * SMALLEST_SIDE_PX or float(distance.max()) <= COARSEST_RADIUS_PX:
+        if min(level.missing.shape) < 2 * SMALLEST_SIDE_PX:
+            return levels
+        if float(distance.max()) <= COARSEST_RADIUS_PX and level.missing.size <= COARSEST_PX:
             return levels
         smaller = halve(level)
-        if not smaller.missing.any() or whole_patches(smaller.usable).sum() < LEAST_PATCHES:
+        if whole_patches(smaller.usable).sum() < LEAST_PATCHES:
             return levels
         levels.append(smaller)
 

@@ -31,13 +31,17 @@ def halve(level: Level) -> Level:
         level: Any level.
 
     Returns:
-        Level of size (⌈H/2⌉, ⌈W/2⌉): missing where more than half is missing, usable where all is usable.
+        Level of size (⌈H/2⌉, ⌈W/2⌉): missing where more than half is missing, or anything if that leaves nothing
+        missing at all; usable where all is usable.
     """
     known = (~level.missing).astype(np.float32)
     share = _area(known)
     total = _area(np.where(level.missing[..., None], np.float32(0), level.image))
     image = total / np.maximum(share, np.float32(1e-6))[..., None]
-    return Level(image.astype(np.float32, copy=False), share < 0.5, _area(level.usable.astype(np.float32)) > 0.999)
+    missing = share < 0.5
+    if not missing.any():  # lines and specks must not get lost
+        missing = share < 0.999
+    return Level(image.astype(np.float32, copy=False), missing, _area(level.usable.astype(np.float32)) > 0.999)
 
 
 def texture_of(level: Level, radius_px: int) -> FloatArray:

@@ -18,6 +18,16 @@ FARTHEST_PX = 30
 """Beyond this distance it counts no less."""
 
 
+MOST_CANDIDATES = 10_000
+"""Known patches that are compared when a hole is peeled; of more, a sample is drawn."""
+
+MOST_PAIRS = 60_000_000
+"""Pairs of patches that are compared then, at most."""
+
+PEELED_AT_ONCE = 256
+"""Patches of a layer that are compared at a time: memory has to end somewhere."""
+
+
 def vote(channels: FloatArray, missing: Flags, number: Ints, source: Ints, weight: FloatArray) -> FloatArray:
     """Fill by the weighted mean of all patches that cover a pixel.
 
@@ -57,13 +67,14 @@ def fade(missing: Flags) -> FloatArray:
     return np.power(np.float32(FADE), -np.minimum(distance, FARTHEST_PX))
 
 
-def peel(channels: FloatArray, missing: Flags, usable: Flags) -> tuple[FloatArray, Ints]:
+def peel(channels: FloatArray, missing: Flags, usable: Flags, rng: np.random.Generator) -> tuple[FloatArray, Ints]:
     """Fill layer by layer; patches are compared where they know something, with every known patch.
 
     Args:
-        channels: A small picture, shape (H, W, C): all pairs of patches are compared.
+        channels: Best a small picture, shape (H, W, C): all pairs of patches are compared. Of too many a sample is.
         missing: True where to fill, shape (H, W); not everywhere.
         usable: Centres of patches that may be copied, shape (H, W); at least one.
+        rng: Draws the sample.
 
     Returns:
         The picture filled, and the flat index of the match of each missing pixel's patch (-1 elsewhere), shape (H, W).
@@ -71,20 +82,27 @@ def peel(channels: FloatArray, missing: Flags, usable: Flags) -> tuple[FloatArra
     count = channels.shape[2]
     filled = np.where(missing[..., None], np.float32(0), channels)
     places = np.flatnonzero(usable)
-    candidates = unfold(filled)[usable].reshape(len(places), -1).astype(np.float64)  # double: see `Description`
+    most = min(MOST_CANDIDATES, max(MOST_PAIRS // max(int(missing.sum()), 1), 500))
+    if len(places) > most:
+        places = np.sort(rng.choice(places, most, replace=False))
+    rows, columns = np.divmod(places, usable.shape[1])
+    candidates = unfold(filled)[rows, columns].reshape(len(places), -1).astype(np.float64)  # double: see `Description`
     squares = np.ascontiguousarray((candidates**2).T)
     candidates = np.ascontiguousarray(candidates.T)
     matches = np.full(missing.shape, -1)
     left = missing.copy()
     while left.any():
         layer = left & (cv2.dilate((~left).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-        known = unfold((~left).astype(np.float32))[layer]  # (N, 1, 7, 7)
-        weight = np.repeat(known, count, axis=1).reshape(len(known), -1)
-        wanted = unfold(filled)[layer].reshape(len(known), -1)
-        distance = weight @ squares - 2 * (weight * wanted) @ candidates
-        matches[layer] = places[distance.argmin(axis=1)]
+        rows, columns = np.nonzero(layer)
+        patches, known = unfold(filled), unfold((~left).astype(np.float32))
+        for start in range(0, len(rows), PEELED_AT_ONCE):
+            part = rows[start : start + PEELED_AT_ONCE], columns[start : start + PEELED_AT_ONCE]
+            weight = np.repeat(known[part], count, axis=1).reshape(len(part[0]), -1)
+            wanted = patches[part].reshape(len(part[0]), -1)
+            distance = weight @ squares - 2 * (weight * wanted) @ candidates
+            matches[part] = places[distance.argmin(axis=1)]
         number = np.full(missing.shape, -1)
-        number[layer] = np.arange(len(known))
-        filled = vote(filled, layer, number, matches[layer], np.ones(len(known), np.float32))
+        number[layer] = np.arange(len(rows))
+        filled = vote(filled, layer, number, matches[layer], np.ones(len(rows), np.float32))
         left &= ~layer
     return filled, matches

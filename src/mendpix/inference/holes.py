@@ -1,8 +1,9 @@
 """Tell one hole from the next, and measure the shape of each. Looks at the mask alone; knows no picture and no model.
 
-A hole is a connected piece of what is missing, together with every piece so near to it that a person who looks at the
-whole picture takes them for one: the strap beside the bag, two dabs of a brush, letters of a word. Only a line that
-comes from afar and crosses or touches a body, as a scratch does, is a hole of its own.
+A hole is a connected piece of what is missing, together with every piece of its kind so near to it that a person who
+looks at the whole picture takes them for one: two dabs of a brush, letters of a word. Bodies join bodies, and lines
+join lines. A line beside a body is a hole of its own, however near, and so is one that comes from afar and crosses or
+touches a body, as a scratch does; only one that starts from a body and ends near it belongs to it.
 """
 
 import math

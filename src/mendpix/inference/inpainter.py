@@ -138,14 +138,15 @@ class Inpainter:
             with spent("open"):
                 assigned, engines = open_all(assigned, self._models)
             with spent("plan"):
-                copies = any(engine.facts.copies for engine in engines.values())
-                notes = () if excluded is None or copies else (self._without_copies(assigned),)
+                if excluded is not None:
+                    self._check_copies(assigned)
                 rounds = plan_rounds(assigned, engines, missing)
             with spent("fill"):
                 work = sum(each.plan.cost_px for each in rounds)
                 stage.enter(FILL_FROM, DETECT_FROM if self._detector else PASTE_FROM, work, "filling")
                 prediction = picture.rgb.copy()
                 assigned = run_rounds(rounds, self._models, prediction, missing, excluded, stage.advance)
+                notes = () if excluded is None or self._copies(assigned) else ("nothing was copied into any hole",)
             with spent("detect"):
                 artifacts = np.zeros_like(hole)
                 if self._detector is not None:
@@ -182,6 +183,7 @@ class Inpainter:
         dilate_px: float = 0,
         invert_mask: bool = False,
         choose: Choose | None = None,
+        exclude: PictureSource | None = None,
     ) -> tuple[HoleFill, ...]:
         """Tell what would fill each hole, and why, without filling any.
 
@@ -191,18 +193,23 @@ class Inpainter:
             dilate_px: As for filling; the holes are numbered after it.
             invert_mask: As for filling.
             choose: As for filling.
+            exclude: As for filling: where too little is left to copy from, another model fills.
 
         Returns:
             One record for each hole, in reading order.
 
         Raises:
-            InputError: If picture, mask or `choose` cannot be used.
+            InputError: If picture, mask, `choose` or `exclude` cannot be used.
             ModelError: If a model for a single hole cannot be opened.
             MissingExtraError: If a model for a single hole needs a package that is not installed.
         """
         picture = read_picture(image)
         hole = read_mask(mask, (picture.height, picture.width), invert=invert_mask, dilate_px=dilate_px)
-        assigned, _ = open_all(self._assign(picture, hole > 0, choose, None), self._models)
+        missing = hole > 0
+        excluded = None if exclude is None else _read_excluded(exclude, missing)
+        assigned, _ = open_all(self._assign(picture, missing, choose, excluded), self._models)
+        if excluded is not None:
+            self._check_copies(assigned)
         return tuple(told(each.hole, each.choice) for each in assigned)
 
     def _assign(
@@ -233,14 +240,17 @@ class Inpainter:
             assigned.append(Assigned(hole, model, Choice(self._models.name(model), cause, reason), chosen=False))
         return tuple(assigned)
 
-    def _without_copies(self, assigned: tuple[Assigned, ...]) -> str:
-        """Say that nothing is copied although something is excluded; an error where that could be known before."""
-        if not any(each.chosen for each in assigned):
+    def _copies(self, assigned: tuple[Assigned, ...]) -> bool:
+        """Tell whether anything is copied into any hole; the models have been opened before."""
+        return any(self._models.open(each.model).facts.copies for each in assigned)
+
+    def _check_copies(self, assigned: tuple[Assigned, ...]) -> None:
+        """Refuse to exclude something where nobody leaves the choice to us and no model that was asked for copies."""
+        if not (any(each.chosen for each in assigned) or self._copies(assigned)):
             raise InputError(
                 f"to exclude something is for models that copy; {assigned[0].choice.model} copies nothing. Leave it "
                 f"away, or take a model that copies, or {AUTO}."
             )
-        return "nothing was copied into any hole, so what is excluded made no difference"
 
 
 def inpaint(

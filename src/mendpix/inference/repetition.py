@@ -77,12 +77,12 @@ def look_around(image: Image, missing: Missing, hole: Hole, excluded: Missing | 
     """
     box = _window(hole, (missing.shape[0], missing.shape[1]))
     unknown, own = missing[box.slices], _own(hole, box)
-    banned = unknown if excluded is None else unknown | excluded[box.slices]
+    banned = np.zeros_like(unknown) if excluded is None else excluded[box.slices]
     known_share = 1 - float(unknown.mean())
     colours, unknown, own, banned = _small(image[box.slices], unknown, own, banned)
     ring = _ring(own, hole.thickness_px * own.shape[0] / (box.bottom - box.top))
     texture, roughness = _texture(colours, unknown, ring)
-    wanted, offered = _whole_squares(unknown) & ring, _whole_squares(banned)
+    wanted, offered = _whole_squares(unknown) & ring, _whole_squares(unknown | banned)
     supply = float(np.count_nonzero(offered) / np.count_nonzero(own))
     return Surroundings(known_share, supply, texture, roughness, _repetition(colours, wanted, offered))
 
@@ -109,7 +109,8 @@ def _small(
 ) -> tuple[FloatArray, Missing, Missing, Missing]:
     """Shrink all to at most `SMALL_PX`. A small pixel is the mean of what is known in it, and unknown if most of it is.
 
-    So scratches all over a large picture, which are filled before anything is copied, do not hide it.
+    So scratches all over a large picture, which are filled before anything is copied, do not hide it. What is banned is
+    not filled: a small pixel is banned if any of it is.
     """
     height, width = unknown.shape
     scale = SMALL_PX / max(height, width)
@@ -123,7 +124,7 @@ def _small(
     known = shrunk((~unknown).astype(np.float32))
     colours = shrunk(np.where(unknown[..., None], np.float32(0), part))
     colours /= np.maximum(known, np.float32(1e-3))[..., None]
-    return colours, known < 0.5, shrunk(own.astype(np.float32)) > 1e-4, shrunk(banned.astype(np.float32)) > 0.5
+    return colours, known < 0.5, shrunk(own.astype(np.float32)) > 1e-4, shrunk(banned.astype(np.float32)) > 0
 
 
 def _ring(own: Missing, thickness_px: float) -> Missing:

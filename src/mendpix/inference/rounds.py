@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mendpix.engines.interface import Engine
-from mendpix.errors import InputError, MissingExtraError
+from mendpix.errors import MaskError, MissingExtraError
 from mendpix.inference.blend import Advance, fill_into
 from mendpix.inference.highres import Plan, plan_fill
 from mendpix.inference.holes import Hole, paint
@@ -80,14 +80,13 @@ def plan_rounds(assigned: Sequence[Assigned], engines: dict[int, Engine], missin
         missing: True in every hole, shape (H, W).
 
     Returns:
-        Rounds in the order in which they run. A copying engine that our own rule chose gets each hole by itself, since
-        it may give up on one.
+        Rounds in the order in which they run. What our own rule gives to an engine is kept apart from what somebody
+        asked it for, since only the former may be handed to another one.
     """
-    groups: dict[tuple[int, int], list[Assigned]] = {}
+    groups: dict[tuple[int, bool], list[Assigned]] = {}
     for each in assigned:
         engine = engines[each.hole.number]
-        alone = each.hole.number if engine.facts.copies and each.chosen else 0
-        groups.setdefault((id(engine), alone), []).append(each)
+        groups.setdefault((id(engine), each.chosen and engine.facts.copies), []).append(each)
     rounds: list[Round] = []
     for group in groups.values():
         engine, holes = engines[group[0].hole.number], tuple(each.hole for each in group)
@@ -120,28 +119,38 @@ def run_rounds(
         What really filled each hole, in order of the holes' numbers.
 
     Raises:
-        InputError: If a model that somebody asked for finds nothing to copy.
+        MaskError: If a model that somebody asked for finds nothing to copy.
         ModelError: If a model's answer cannot be used.
     """
     size = (missing.shape[0], missing.shape[1])
     waiting = missing.copy()
     done: list[Assigned] = []
-    for each in rounds:
-        wanted = missing if len(rounds) == 1 else paint(each.holes, size)
+    queue = list(rounds)
+    while queue:
+        each = queue.pop(0)
+        wanted = missing if len(rounds) == 1 and not done and not queue else paint(each.holes, size)
         waiting &= ~wanted
         others = waiting if waiting.any() else None
         try:
             fill_into(each.engine, each.plan, filled, wanted, advance, waiting=others, excluded=excluded)
             done.extend(each.assigned)
-        except InputError as error:
+        except MaskError:
             if not all(assigned.chosen for assigned in each.assigned):
                 raise
+            if len(each.assigned) > 1:  # hole by hole, so that only those go to the network for which it must be
+                waiting |= wanted
+                queue[:0] = [_alone(each.engine, assigned, size) for assigned in each.assigned]
+                continue
             engine = models.open(FOR_STROKES)
             plan = plan_fill(wanted, engine.facts, each.holes)
             fill_into(engine, plan, filled, wanted, advance, waiting=others)
-            why = f"but {each.engine.facts.name} could not: {str(error).rstrip('.')}"
-            done.extend(_given_up(assigned, why) for assigned in each.assigned)
+            done.extend(_given_up(assigned, "but too little to copy was found") for assigned in each.assigned)
     return tuple(sorted(done, key=lambda assigned: assigned.hole.number))
+
+
+def _alone(engine: Engine, assigned: Assigned, size: tuple[int, int]) -> Round:
+    """Plan one hole for itself."""
+    return Round(engine, (assigned,), plan_fill(paint((assigned.hole,), size), engine.facts, (assigned.hole,)))
 
 
 def _given_up(assigned: Assigned, why: str) -> Assigned:

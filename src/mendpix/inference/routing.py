@@ -48,8 +48,15 @@ MOST_STOUT_SHARE = 0.3
 """Holes that cover more of the picture are not called stout: irregular masks of that size are as thick."""
 
 MOST_STRAY = 0.05
-"""Missing area in other holes that are thicker than lines and have not the shape of a thing, as a share of the hole's
-own, above which the mask is taken for damage strewn over the picture and not for a thing painted over."""
+"""Missing area in stray pieces, as a share of the hole's own, above which the mask is taken for damage strewn over the
+picture and not for a thing painted over. Stray are holes thicker than lines that are branched, vast, or thin."""
+
+MOST_SLIM = 1
+"""Thin holes that are not branched, up to this many, are not stray beside a big hole: a slim person, say."""
+
+BIG_SHARE = 0.1
+"""How much of the picture that big hole has to cover. So 3 of the 600 irregular masks have a piece that is taken for a
+thing; beside holes of any size it would be 5, and with any number of slim ones 19."""
 
 VAST_SHARE = 0.5
 """Holes that cover more of the picture have to be simpler in shape than others to be copied into."""
@@ -128,14 +135,11 @@ def choose_methods(
     """
     side = min(missing.shape)
     shapes = [_by_shape(hole, side) for hole in holes]
-    line_px = line_thickness((missing.shape[0], missing.shape[1]))  # scratches around a thing say nothing about it
-    stray = sum(
-        hole.share
-        for hole, shape in zip(holes, shapes, strict=True)
-        if shape is not None and hole.thickness_px > line_px
-    )
+    stray, slim = _stray(holes, shapes, (missing.shape[0], missing.shape[1]))
     return tuple(
-        shape or _strewn(hole, stray) or _by_surroundings(hole, look_around(image, missing, hole, excluded))
+        shape
+        or _strewn(hole, stray if hole.share >= BIG_SHARE else stray + slim)
+        or _by_surroundings(hole, look_around(image, missing, hole, excluded))
         for hole, shape in zip(holes, shapes, strict=True)
     )
 
@@ -146,12 +150,35 @@ def _by_shape(hole: Hole, side: int) -> Choice | None:
         return Choice(FOR_STROKES, "thin", f"thin: {hole.thickness_px:.0f} px")
     if hole.share > MOST_SHARE or (hole.share > VAST_SHARE and hole.compactness < VAST_COMPACTNESS):
         return Choice(FOR_STROKES, "vast", f"vast: {hole.share:.0%} of the picture, too little is known to copy from")
+    if _branched(hole, side):
+        return Choice(FOR_STROKES, "branched", f"branched: compactness {hole.compactness:.2f}")
+    return None
+
+
+def _branched(hole: Hole, side: int) -> bool:
     least = LEAST_COMPACTNESS + COMPACTNESS_BY_SHARE * hole.share
     if hole.thickness_px >= STOUT_SHARE * side and hole.share <= MOST_STOUT_SHARE:
         least = min(least, STOUT_COMPACTNESS + STOUT_COMPACTNESS_BY_SHARE * hole.share)
-    if hole.compactness < least:
-        return Choice(FOR_STROKES, "branched", f"branched: compactness {hole.compactness:.2f}")
-    return None
+    return hole.compactness < least
+
+
+def _stray(holes: Sequence[Hole], shapes: Sequence[Choice | None], size: tuple[int, int]) -> tuple[float, float]:
+    """Sum up the shares of the picture that stray pieces cover: in any case, and slim ones that are but few.
+
+    `shapes` are from `_by_shape`.
+    """
+    line_px = line_thickness(size)  # scratches around a thing say nothing about it
+    stray = slim = 0.0
+    slim_count = 0
+    for hole, shape in zip(holes, shapes, strict=True):
+        if shape is None or hole.thickness_px <= line_px:
+            continue
+        if shape.cause == "thin" and not _branched(hole, min(size)):
+            slim += hole.share
+            slim_count += 1
+        else:
+            stray += hole.share
+    return (stray, slim) if slim_count <= MOST_SLIM else (stray + slim, 0.0)
 
 
 def _strewn(hole: Hole, stray: float) -> Choice | None:
