@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -234,3 +238,21 @@ def test_where_halving_must_stop_early_a_sample_is_compared(monkeypatch):
     monkeypatch.setattr(voting, "MOST_PAIRS", 10_000)
     filled = exemplar(image, hole, excluded=excluded)
     assert 0.5 < energy(filled, cv2.erode(hole, np.ones((3, 3))) > 0) / energy(image, hole == 0) < 1.5
+
+
+def test_the_number_of_threads_does_not_change_the_fill(tmp_path):
+    np.save(tmp_path / "image.npy", grain(200) * np.linspace(0.5, 1, 200, dtype=np.float32)[:, None, None])
+    code = (
+        "import sys, hashlib, cv2, numpy as np\n"
+        "from mendpix.exemplar import exemplar\n"
+        "cv2.setNumThreads(int(sys.argv[1]))\n"
+        "hole = np.zeros((200, 200), np.float32)\n"
+        "hole[60:130, 50:140] = 1\n"
+        "print(hashlib.sha256(exemplar(np.load(sys.argv[2]), hole).tobytes()).hexdigest())\n"
+    )
+    found = set()
+    for threads in ("1", "2"):
+        command = [sys.executable, "-c", code, threads, str(tmp_path / "image.npy")]
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(found) == 1
