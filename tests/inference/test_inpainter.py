@@ -371,6 +371,13 @@ def test_where_the_copier_gives_up_the_network_fills_and_the_record_says_so(grav
         mendpix.inpaint(photo, mask, model=copier, detector=None)
 
 
+@pytest.mark.parametrize("key", ["1", 1.0, True])
+def test_holes_are_chosen_by_whole_numbers(gravel, parts, key):
+    photo, mask = gravel
+    with pytest.raises(InputError, match="by their number, such as 1; got"):
+        mendpix.inpaint(photo, mask, detector=None, choose={key: "telea"})
+
+
 def test_of_two_copied_holes_only_the_one_that_fails_is_handed_over(gravel, parts):
     photo, mask = gravel
     mask[30:100, 150:210] = 255  # a second thing

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 import numpy as np
 from PIL import Image as PilImage
@@ -219,6 +220,10 @@ class Inpainter:
         holes = find_holes(missing)
         asked = dict(choose or {})
         for number in asked:
+            if isinstance(number, bool) or not isinstance(number, Integral):
+                raise InputError(
+                    f"holes are chosen by their number, such as 1; got {number!r}. Give whole numbers as keys."
+                )
             if not 1 <= number <= len(holes):
                 there = "is hole 1 only" if len(holes) == 1 else f"are holes 1 to {len(holes)}"
                 raise InputError(

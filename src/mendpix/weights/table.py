@@ -46,7 +46,7 @@ class ModelEntry:
 MODELS: dict[str, ModelEntry] = {
     AUTO: ModelEntry(
         "choice",
-        f"the right method for each hole: {FOR_STROKES} or {FOR_THINGS}; the default",
+        f"a method for each hole by what it looks like: {FOR_STROKES} or {FOR_THINGS}; the default",
         chooses=(FOR_STROKES, FOR_THINGS),
     ),
     "scenes": ModelEntry("generator", "small network of the GDN family for photos of scenes", file="scenes.onnx"),
