@@ -47,7 +47,6 @@ class Offsets:
         self._height, self._width = self.level.missing.shape
         self._colours = self.level.image.reshape(-1, 3)
         self._usable = self.level.usable.ravel()
-        self._missing_all = self.level.missing.ravel()
 
     def copy(self) -> FloatArray:
         """Return what is copied, shape (h, w, 3); 0 where nothing is missing."""
@@ -87,21 +86,14 @@ class Offsets:
     def seam_cost(self, rows: Ints, columns: Ints, down: Ints, across: Ints) -> FloatArray:
         """Cost of the seams that pixels would have with their neighbours if they had the given offsets, shape (N,)."""
         total = np.zeros(len(rows), np.float32)
-        own, _ = self.look(rows, columns, down, across)
         height, width = self.missing.shape
         for step_down, step_across in FOUR:
             r, c = rows + step_down, columns + step_across
-            in_box = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-            r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-            filled = self.missing[r, c]
-            there, there_ok = self.look(r, c, down, across)  # the neighbour as this pixel's piece has it
-            its_down, its_across = self.down[r, c], self.across[r, c]
-            its, _ = self.look(r, c, its_down, its_across)  # the neighbour as it is (offset 0 where known)
-            here, here_ok = self.look(rows, columns, its_down, its_across)  # this pixel as the neighbour's piece has it
-            at_neighbour = np.where(there_ok, squared_distance(there, its), BLIND)
-            at_pixel = np.where(filled, np.where(here_ok, squared_distance(own, here), BLIND), at_neighbour)
-            different = ~filled | (its_down != down) | (its_across != across)
-            total += np.where(in_box & different, at_neighbour + at_pixel + np.float32(SEAM), np.float32(0))
+            at = np.flatnonzero((r >= 0) & (r < height) & (c >= 0) & (c < width))
+            r, c = r[at], c[at]
+            at = at[~self.missing[r, c] | (self.down[r, c] != down[at]) | (self.across[r, c] != across[at])]
+            steps = np.full(len(at), step_down), np.full(len(at), step_across)
+            total[at] += cost_across(self, (rows[at], columns[at]), steps, down[at], across[at]) + np.float32(SEAM)
         return total
 
     def settle_seams(self, rounds: int, reach_px: tuple[int, ...], unary: "Unary | None" = None) -> None:

@@ -88,11 +88,8 @@ class Search:
             rounds: How often neighbours are asked and random places tried.
             reach_px: How far from the best place so far random tries go; halved until it is 1.
         """
-        rows, columns = np.divmod(self.source, self.size[1])
-        self.cost = squared_distance(wanted, self._known[self.source])
-        self.cost += reluctance(rows - self.rows, columns - self.columns, max(self.size))
         self._repeats = self._count_repeats()
-        self.cost += self._repeats[self.source]
+        self.cost = self._cost(wanted, np.arange(len(self.rows)), self.source)
         for turn in range(rounds):
             for step in STEPS[min(turn, len(STEPS) - 1)]:
                 for down, across in FOUR:
@@ -125,15 +122,20 @@ class Search:
         """Take the given places where they match better."""
         height, width = self.size
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        who, rows, columns = who[inside], rows[inside], columns[inside]
-        place = rows * width + columns
+        who, place = who[inside], (rows * width + columns)[inside]
         allowed = self._usable[place] & (place != self.source[who])
-        who, place, rows, columns = who[allowed], place[allowed], rows[allowed], columns[allowed]
-        cost = squared_distance(wanted[who], self._known[place])
-        cost += reluctance(rows - self.rows[who], columns - self.columns[who], max(height, width))
-        cost += self._repeats[place]
+        who, place = who[allowed], place[allowed]
+        cost = self._cost(wanted, who, place)
         better = cost < self.cost[who]
         self.source[who[better]], self.cost[who[better]] = place[better], cost[better]
+
+    def _cost(self, wanted: FloatArray, who: Ints, place: Ints) -> FloatArray:
+        """Cost of copying some patches from some places: how they look, how far they are, how often they are copied."""
+        rows, columns = np.divmod(place, self.size[1])
+        cost = squared_distance(wanted[who], self._known[place])
+        cost += reluctance(rows - self.rows[who], columns - self.columns[who], max(self.size))
+        cost += self._repeats[place]
+        return cost
 
 
 def squared_distance(first: FloatArray, second: FloatArray) -> FloatArray:

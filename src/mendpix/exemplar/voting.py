@@ -17,7 +17,6 @@ FADE = 1.3
 FARTHEST_PX = 30
 """Beyond this distance it counts no less."""
 
-
 MOST_CANDIDATES = 10_000
 """Known patches that are compared when a hole is peeled; of more, a sample is drawn."""
 

@@ -126,9 +126,10 @@ def run_rounds(
     waiting = missing.copy()
     done: list[Assigned] = []
     queue = list(rounds)
+    everything = sum(len(each.assigned) for each in rounds)
     while queue:
         each = queue.pop(0)
-        wanted = missing if len(rounds) == 1 and not done and not queue else paint(each.holes, size)
+        wanted = missing if len(each.assigned) == everything else paint(each.holes, size)
         waiting &= ~wanted
         others = waiting if waiting.any() else None
         try:
