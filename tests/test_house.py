@@ -25,6 +25,7 @@ PUBLIC = [
     "detect",
     "inpaint",
     "list_models",
+    "load_network",
 ]
 
 # From the bottom up. A module imports from its own room and from rooms in earlier rows, never from its neighbours in
@@ -48,6 +49,7 @@ ROWS = [
 CONTRACT = {
     "atomic_files",
     "composite",
+    "edges",
     "fills",
     "images",
     "masks",
@@ -138,7 +140,9 @@ def test_imports_point_one_way(path):
         assert other in ROW, f"{name_of(path)} imports {name}, whose room has no place in ROWS"
         assert other == room or ROW[other] < ROW[room], f"{name_of(path)} must not import {name}"
         if room in PURE:
-            assert other in {"errors", "types", *PURE}, f"{name_of(path)} must not import {name}"
+            # EdgeConnect looks for edges itself if it is given none; `edges` is NumPy, and reads no file either.
+            allowed = other in {"errors", "types", *PURE} or (room, name) == ("networks", "mendpix.edges")
+            assert allowed, f"{name_of(path)} must not import {name}"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from mendpix.artifacts.detect import detect
 from mendpix.artifacts.maps import ArtifactMap
 from mendpix.errors import MendpixError
 from mendpix.inference.inpainter import Inpainter, Result, inpaint
+from mendpix.weights.load import load_network
 from mendpix.weights.locate import list_models
 
 __version__ = "0.1.0"
@@ -17,4 +18,5 @@ __all__ = [
     "detect",
     "inpaint",
     "list_models",
+    "load_network",
 ]

@@ -1,13 +1,15 @@
-"""Turn pictures into the activations of a frozen, trained backbone: SqueezeNet v1.0.
+"""Turn pictures into the activations of a frozen, trained backbone: SqueezeNet v1.0, VGG-16 or VGG-19.
 
-Shared by the perceptual loss (`losses/perceptual.py`) and the feature distance (`metrics/feature_distance.py`). Knows
-the network, its weight file and its normalisation; does not know what the activations are compared with, nor where the
-weight file comes from: it is passed in as a path and is not part of mendpix.
+Shared by the perceptual and style losses (`losses/perceptual.py`, `losses/style.py`) and the feature distance
+(`metrics/feature_distance.py`). Knows the networks, their weight files and their normalisation; does not know what the
+activations are compared with, nor where the weight files come from: they are passed in as paths and are not part of
+mendpix.
 """
 
 import os
+import pickle
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -24,6 +26,11 @@ LAYERS = ("conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8"
 
 MINIMUM_PX = 21
 """Smallest height and width from which all layers can be computed."""
+
+VGG_CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions in each of the five blocks, by depth; a 2 x 2 maximum ends every block."""
+
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _POOLED_BEFORE = ("fire2", "fire5", "fire9")
 _MEAN_RGB = (123.0, 117.0, 104.0)  # what the network was trained with, on the scale 0 to 255
@@ -118,6 +125,133 @@ class SqueezeNetFeatures(nn.Module):
             x = fire(x)
             activations[name] = x
         return activations
+
+
+class VggFeatures(nn.Module):
+    """Compute activations of VGG-16 or VGG-19 (Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556).
+
+    The weights are frozen; gradients flow to the input. Nothing is computed beyond the last layer that is asked for.
+
+    Args:
+        path: torchvision's state dict (`.pth`), or an `.npz` file of the same names: ``features.<N>.weight`` and
+            ``features.<N>.bias``, N counting convolutions, ReLUs and maxima from 0. Other entries are passed over. A
+            pickle is read through torch's allow-list, and nothing in it is run.
+        depth: 16 or 19.
+        layers: Names of the activations to return: ``relu<block>_<number>`` and ``pool<block>``, both from 1.
+        normalise: Whether pictures are brought to ImageNet's mean and deviation first, as in VGG's own training.
+
+    Raises:
+        ModelError: If a layer does not exist, or the file is missing, broken or lacks an array.
+
+    Example:
+        >>> features = VggFeatures("vgg19.pth", 19, ["relu1_1", "relu2_1"])  # doctest: +SKIP
+        >>> list(features(torch.rand(1, 3, 64, 64)))  # doctest: +SKIP
+        ['relu1_1', 'relu2_1']
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, path: str | os.PathLike[str], depth: int, layers: Sequence[str], *, normalise: bool = False
+    ) -> None:
+        super().__init__()
+        if depth not in VGG_CONVOLUTIONS:
+            raise ModelError(f"the depth of VGG must be 16 or 19; got {depth!r}.")
+        order = _vgg_layers(depth)
+        unknown = [name for name in layers if name not in order]
+        if unknown or not layers:
+            raise ModelError(
+                f"layers must be of VGG-{depth}, relu1_1 to relu5_{VGG_CONVOLUTIONS[depth][4]} or pool1 to pool5, at "
+                f"least one; got {unknown[0] if unknown else 'none'}."
+            )
+        last = max(list(order).index(name) for name in layers)
+        self.layers = tuple(layers)
+        """Names of the activations that `forward` returns."""
+        self._order = tuple(order)[: last + 1]
+        self.minimum_px = 2 ** sum(name.startswith("pool") for name in self._order)
+        """Smallest height and width from which the layers can be computed."""
+
+        path = Path(path)
+        arrays = _read_arrays(path) if path.suffix == ".npz" else _read_state(path)
+        self.convolutions = nn.ModuleDict()
+        for name in self._order:
+            if name.startswith("relu"):
+                self.convolutions[name] = _vgg_convolution(arrays, f"features.{order[name]}", path)
+        self.normalise = normalise
+        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_IMAGENET_DEVIATION).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the activations of `layers` by name, in the order in which they are computed.
+
+        Args:
+            image: RGB in [0, 1], shape (B, 3, H, W), at least `minimum_px` high and wide.
+
+        Returns:
+            One tensor (B, channels, height, width) per layer, not negative; block n at 2 ** (1 - n) of the size of the
+            image, its maximum at half of that.
+
+        Raises:
+            ShapeError: If the image has another shape or is too small.
+        """
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < self.minimum_px:
+            raise ShapeError(
+                f"image must be (B, 3, H, W) with H and W at least {self.minimum_px}; got {tuple(image.shape)}. "
+                "Resize or pad a picture that is smaller."
+            )
+        x = (image - self.mean) / self.deviation if self.normalise else image
+        activations: dict[str, Tensor] = {}
+        for name in self._order:
+            x = F.max_pool2d(x, 2) if name.startswith("pool") else F.relu(self.convolutions[name](x))
+            if name in self.layers:
+                activations[name] = x
+        return activations
+
+
+def _vgg_layers(depth: int) -> dict[str, int]:
+    """Return every activation by name, with the number that its convolution or maximum has in torchvision's files."""
+    found: dict[str, int] = {}
+    number = 0
+    for block, count in enumerate(VGG_CONVOLUTIONS[depth], start=1):
+        for index in range(1, count + 1):
+            found[f"relu{block}_{index}"] = number
+            number += 2  # the convolution and its ReLU
+        found[f"pool{block}"] = number
+        number += 1
+    return found
+
+
+def _vgg_convolution(arrays: Mapping[str, Tensor], name: str, path: Path) -> nn.Conv2d:
+    for kind, axes in (("weight", 4), ("bias", 1)):
+        found = arrays.get(f"{name}.{kind}")
+        if found is None or found.ndim != axes:
+            raise ModelError(
+                f"{path} must hold the array '{name}.{kind}' with {axes} axes; it "
+                f"{'does not' if found is None else f'has the shape {tuple(found.shape)}'}. "
+                "Give torchvision's weights of this depth of VGG."
+            )
+    renamed = {f"{name}.w": arrays[f"{name}.weight"].float(), f"{name}.b": arrays[f"{name}.bias"].float()}
+    return _convolution(renamed, name, padding=1)
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict that torch saved, through its allow-list."""
+    if not path.is_file():
+        raise ModelError(
+            f"the weights of VGG must be torchvision's .pth file or a .npz file; {path} does not exist. Check the path."
+        )
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
+    except (
+        pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError,
+    ) as error:  # fmt: skip
+        raise ModelError(
+            f"the weights of VGG must be a whole file of tensors; {path} is not ({str(error).splitlines()[0][:120]}). "
+            "Fetch it anew."
+        ) from error
 
 
 def _convolution(arrays: Mapping[str, Tensor], name: str, *, stride: int = 1, padding: int = 0) -> nn.Conv2d:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mendpix.edges import HIGH, LOW, find_edges
 from mendpix.errors import ShapeError
-from mendpix.metrics.edges import HIGH, LOW, edge_ratio, find_edges
+from mendpix.metrics.edges import edge_ratio
 
 TOLERANCE = 1e-4
 """How far the ratio of a photo may be from scikit-image's, of 1. (Measured: not a pixel differs.)"""

@@ -8,9 +8,16 @@ from mendpix.errors import RecipeError
 from mendpix.networks.table import NETWORKS, build_network
 
 SMALL = {
+    "edgeconnect": {"edge_channels": 4, "inpaint_channels": 4, "edge_blocks": 1, "inpaint_blocks": 1},
+    "edgeconnect-edge": {"base_channels": 4, "residual_blocks": 1},
+    "edgeconnect-inpaint": {"base_channels": 4, "residual_blocks": 1},
     "gdn": {"base_channels": 4, "residual_blocks": 2},
     "gdn-detector": {"base_channels": 4},
     "gdn-discriminator": {"base_channels": 4},
+    "patchgan": {"base_channels": 4},
+    "pconv": {"base_channels": 4, "levels": 3},
+    "pennet": {"base_channels": 6},
+    "pennet-discriminator": {"base_channels": 4},
     "scenes": {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": [1, 2]},
     "scenes-detector": {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": [1]},
 }

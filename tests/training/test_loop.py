@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from mendpix.data.batches import SilhouetteSpec
 from mendpix.data.guides import GuideSpec
 from mendpix.errors import CheckpointError, OutputError, RecipeError, TrainingError
-from mendpix.training import loop
+from mendpix.training import loop, parts
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
 from mendpix.training.config import AdversarialConfig, Recipe, StageConfig
 from mendpix.training.loop import stage_at, train
@@ -46,17 +46,17 @@ def test_a_killed_run_resumes_to_the_same_weights(
     recipe = replace(recipe, optimizer=replace(recipe.optimizer, name=optimizer))
     through = train(recipe, tmp_path / "through")
 
-    real = loop.compute_gradients
+    real = parts.compute_gradients
 
     def die_at_six(*arguments, step: int, **keywords):
         if step == 6:
             raise KeyboardInterrupt
         return real(*arguments, step=step, **keywords)
 
-    monkeypatch.setattr(loop, "compute_gradients", die_at_six)
+    monkeypatch.setattr(parts, "compute_gradients", die_at_six)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "killed")
-    monkeypatch.setattr(loop, "compute_gradients", real)
+    monkeypatch.setattr(parts, "compute_gradients", real)
     stopped = latest_checkpoint(tmp_path / "killed")
     assert stopped is not None
     assert read_record(stopped)["step"] == 4
@@ -127,16 +127,16 @@ def start(launcher: list[str], recipe: Path, run: Path, *more: str) -> subproces
 DYING = """
 import os, signal
 from mendpix.cli.app import main
-from mendpix.training import loop
+from mendpix.training import parts
 
-real = loop.compute_gradients
+real = parts.compute_gradients
 
 def compute_gradients(*arguments, step, **keywords):
     if step == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments, step=step, **keywords)
 
-loop.compute_gradients = compute_gradients
+parts.compute_gradients = compute_gradients
 main()
 """
 
@@ -192,7 +192,7 @@ def test_two_processes_train_as_one_does_and_resume(tiny: MakeRecipe, tmp_path: 
 def test_numbers_that_are_not_finite_end_the_run_before_a_checkpoint_is_spoilt(
     tiny: MakeRecipe, tmp_path: Path, monkeypatch, where: str
 ):
-    real = loop.compute_gradients
+    real = parts.compute_gradients
 
     def spoil(networks, *arguments, step: int, **keywords):
         values = real(networks, *arguments, step=step, **keywords)
@@ -200,7 +200,7 @@ def test_numbers_that_are_not_finite_end_the_run_before_a_checkpoint_is_spoilt(
             next(networks.detector.parameters()).grad.fill_(float("nan"))
         return {**values, "generator": torch.tensor(float("inf"))} if step == 7 and where == "loss" else values
 
-    monkeypatch.setattr(loop, "compute_gradients", spoil)
+    monkeypatch.setattr(parts, "compute_gradients", spoil)
     recipe = tiny(steps=9)
     recipe = replace(recipe, optimizer=replace(recipe.optimizer, clip_norm=0.0))
     with pytest.raises(TrainingError, match=r"must stay finite; at step 7 .* (inf|nan)"):
@@ -362,18 +362,18 @@ def test_a_harmoniser_makes_its_exemplar_fills_once_and_resumes(tiny: MakeRecipe
         "fill-00000.npz",
         "fill-00001.npz",
     ]
-    real = loop.compute_gradients
+    real = parts.compute_gradients
 
     def die_at_six(*arguments, step: int, **keywords):
         if step == 6:
             raise KeyboardInterrupt
         return real(*arguments, step=step, **keywords)
 
-    monkeypatch.setattr(loop, "compute_gradients", die_at_six)
+    monkeypatch.setattr(parts, "compute_gradients", die_at_six)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "killed")
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed" / "fills").iterdir()}
-    monkeypatch.setattr(loop, "compute_gradients", real)
+    monkeypatch.setattr(parts, "compute_gradients", real)
     resumed = tensors(train(recipe, tmp_path / "killed", resume=True))
     for key, value in tensors(through).items():
         assert torch.equal(resumed[key], value), key

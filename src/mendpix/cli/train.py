@@ -2,8 +2,9 @@
 
 import os
 import re
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +14,9 @@ from mendpix.errors import InputError
 
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds in a unit of `--budget`."""
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""What `--budget` may count, in seconds."""
 
 
 def parse_budget(text: str) -> float:
@@ -52,6 +56,10 @@ def train(
         str | None,
         typer.Option(metavar="TIME", help="Fit the training into this time, such as 90s, 150m or 1h30m."),
     ] = None,
+    clock: Annotated[
+        Literal["wall", "cpu"],
+        typer.Option(help="What --budget counts: time on the clock, or the processors' time of all threads together."),
+    ] = "wall",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the run's folder.")
     ] = False,
@@ -77,6 +85,9 @@ def train(
             from mendpix.training.loop import train as run
         with LateProgress(quiet=quiet) as progress:
             folder = out or Path("runs") / recipe.stem
-            checkpoint = run(settings, folder, budget_s=budget_s, resume=resume, say=progress.say, progress=progress)
+            checkpoint = run(
+                settings, folder, budget_s=budget_s, clock=CLOCKS[clock], resume=resume, say=progress.say,
+                progress=progress,
+            )  # fmt: skip
         if not quiet and os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":  # one of several processes
             say(f"newest checkpoint: {checkpoint}")

@@ -19,6 +19,7 @@ from mendpix.data.guides import Guide, GuideSpec, make_guide, sample_guide
 from mendpix.data.mask_files import MaskFolders
 from mendpix.data.mask_sampler import MaskSpec, draw_mask, sample_mask
 from mendpix.data.silhouettes import LEAST_SHARE, MOST_SHARE, draw_silhouette
+from mendpix.edges import find_edges
 from mendpix.errors import InputError
 from mendpix.types import FloatArray, Mask
 
@@ -34,6 +35,8 @@ class Batch:
     fills: FloatArray
     """Harmonic and Navier–Stokes first fills, RGB each, shape (B, 6, H, W), or one guide in place of both; empty
     (B, 0, H, W) if not asked for."""
+    edges: FloatArray
+    """1 = on an edge of the true picture, shape (B, 1, H, W); empty (B, 0, H, W) if not asked for."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class BatchSource:
         silhouettes: SilhouetteSpec | None = None,
         guides: GuideSpec | None = None,
         copies: ExemplarFills | None = None,
+        edges_sigma: float | None = None,
     ) -> None:
         """Keep what all batches share.
 
@@ -108,6 +112,8 @@ class BatchSource:
             silhouettes: How many of the holes that are drawn have the shape of a thing instead; None = none.
             guides: Which copied guides stand in for both first fills; None = none.
             copies: Real exemplar fills, of which those guides take their share.
+            edges_sigma: Width of the Gaussian, px, for Canny edges of the true pictures; 0 = a whole number from 1 to
+                4, drawn anew for each sample; None = no edges.
 
         Raises:
             InputError: If copied guides are wanted without first fills, or of pictures that are stretched.
@@ -127,6 +133,7 @@ class BatchSource:
         self._silhouettes = silhouettes or SilhouetteSpec()
         self._guides = guides or GuideSpec()
         self._copies = copies
+        self._edges_sigma = edges_sigma
 
     def batch(self, request: BatchRequest) -> Batch:
         """Return this process's part of the batch. The same request always gives the same arrays.
@@ -136,14 +143,15 @@ class BatchSource:
         """
         positions = range(request.rank, request.batch_pictures, request.processes)
         samples = [self._sample(request.step, position, request.crop_px) for position in positions]
-        image, hole, filled = (np.stack(part) for part in zip(*samples, strict=True))
-        return Batch(image=image, hole=hole, fills=filled)
+        image, hole, filled, edges = (np.stack(part) for part in zip(*samples, strict=True))
+        return Batch(image=image, hole=hole, fills=filled, edges=edges)
 
-    def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng([self._seed, step, position])
         if self._guides.share and rng.random() < self._guides.share:
             guide, hole = self._guided(rng, crop_px)
-            return planes(guide.wanted), hole[None], planes(np.concatenate([guide.fill, guide.fill], axis=2))
+            twice = planes(np.concatenate([guide.fill, guide.fill], axis=2))
+            return planes(guide.wanted), hole[None], twice, self._edges(rng, guide.wanted)
         picture = self._store[int(rng.integers(len(self._store)))]
         crop = random_crop(rng, picture, replace(self._crops, px=crop_px))
         image = np.float32(1 / 255) * crop.astype(np.float32)  # (H, W, 3)
@@ -152,7 +160,14 @@ class BatchSource:
         if self._with_fills:
             guide = fills.harmonic(image, hole) if rng.random() < self._guide_share else None
             filled = planes(fills.first_fills(image, hole, guide))
-        return planes(image), hole[None], filled
+        return planes(image), hole[None], filled, self._edges(rng, image)
+
+    def _edges(self, rng: np.random.Generator, image: FloatArray) -> FloatArray:
+        """Find the edges of a true picture (H, W, 3), shape (1, H, W), or (0, H, W) if nobody asks for them."""
+        if self._edges_sigma is None:
+            return np.empty((0, *image.shape[:2]), np.float32)
+        sigma = self._edges_sigma or float(rng.integers(1, 5))
+        return find_edges(image, sigma)[None].astype(np.float32)
 
     def _guided(self, rng: np.random.Generator, crop_px: int) -> tuple[Guide, Mask]:
         """Make a sample whose first fill is a copy: a real exemplar fill, or one that is made up here."""

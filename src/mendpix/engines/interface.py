@@ -44,11 +44,13 @@ class Facts:
     max_hole_px: int | None = None
     """Thickest hole that is filled well at once, px (diameter); thicker ones go coarse to fine. None = any."""
     inputs: tuple[str, ...] = ("image", "hole")
-    """Inputs by name, in order; `fills` asks for the two classical first fills."""
+    """Inputs by name, in order; `fills` asks for the two classical first fills, `edges` for Canny's edges."""
     context_share: float = 0.75
     """Border wanted around a thick hole, as a share of its thickness, where that is more than `context_px`."""
     first_fill_radius_px: float = 2.0
     """Neighbourhood of the Navier–Stokes first fill that the model was trained with, px."""
+    edges_sigma: float = 2.0
+    """Width of the Gaussian of those edges, px."""
     copies: bool = False
     """The engine copies from the surroundings, and can be told where it must not copy from."""
 
@@ -70,6 +72,8 @@ class Facts:
             raise _bad_fact("context_share", "between 0 and 4", self.context_share)
         if not 1 <= self.first_fill_radius_px <= 64:
             raise _bad_fact("first_fill_radius_px", "between 1 and 64", self.first_fill_radius_px)
+        if not 0 < self.edges_sigma <= 64:
+            raise _bad_fact("edges_sigma", "above 0 and at most 64", self.edges_sigma)
 
     @property
     def takes_guide(self) -> bool:

@@ -2,7 +2,8 @@
 
 A model file of ours carries its facts as metadata. A generator has the inputs `image` (1, 3, H, W) with the hole set
 to 0, `hole` (1, 1, H, W) and, if its facts say so, `fills` (1, 6, H, W): the harmonic and the Navier–Stokes fill, RGB
-each; its output is `prediction` (1, 3, H, W). A detector has the input `image` and the output `probability`
+each, and `edges` (1, 1, H, W): 1 on Canny's edges of the known pixels; its
+output is `prediction` (1, 3, H, W). A detector has the input `image` and the output `probability`
 (1, 1, H, W). Everything is in [0, 1]; height and width are dynamic.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mendpix.edges import find_edges
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.engines.stopwatch import spent
 from mendpix.errors import ModelError, ShapeError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 CPU = ("CPUExecutionProvider",)
 """Where models run unless the caller says otherwise."""
 
-CHANNELS = {"image": 3, "hole": 1, "fills": 6, "prediction": 3, "probability": 1}
+CHANNELS = {"image": 3, "hole": 1, "fills": 6, "edges": 1, "prediction": 3, "probability": 1}
 """Channels of every input and output that a model file may have."""
 
 DTYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -89,6 +91,9 @@ class OnnxGenerator:
         if "fills" in self._facts.inputs:
             with spent("first_fill"):
                 feeds["fills"] = first_fills(known, hole, guide, radius_px=self._facts.first_fill_radius_px)
+        if "edges" in self._facts.inputs:
+            edges = find_edges(known, self._facts.edges_sigma, ~missing)
+            feeds["edges"] = edges[..., None].astype(np.float32)
         return _run(self._session, "prediction", feeds, self._dtypes, self._facts)
 
 
@@ -196,7 +201,7 @@ def _check_graph(
 ) -> None:
     """Refuse a graph whose inputs or output are not those that its facts and its kind promise."""
     inputs = {entry.name: entry for entry in session.get_inputs()}
-    allowed = {*needed, "fills"} if output == "prediction" else set(needed)
+    allowed = {*needed, "fills", "edges"} if output == "prediction" else set(needed)
     if set(inputs) != set(declared) or not set(needed) <= set(inputs) <= allowed:
         raise ModelError(
             f"The inputs of {_name(source)} must be {', '.join(needed)} and those that its facts name "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mendpix.edges import GREY_WEIGHTS, HIGH, LOW, Edges, find_edges
 from mendpix.evaluation.figure_parts import (
     Cell,
     Figure,
@@ -24,7 +25,7 @@ from mendpix.evaluation.figure_parts import (
     to_pixels,
 )
 from mendpix.masks import hole_share
-from mendpix.metrics.edges import GREY_WEIGHTS, HIGH, LOW, Edges, edge_ratio, find_edges
+from mendpix.metrics.edges import edge_ratio
 from mendpix.metrics.l1 import l1
 from mendpix.metrics.psnr import psnr
 from mendpix.metrics.ssim import ssim

@@ -3,7 +3,7 @@
 Knows nothing of the backbone: it takes activations by layer name, for instance those of `features.SqueezeNetFeatures`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -47,3 +47,38 @@ def feature_l1(prediction: Mapping[str, Tensor], target: Mapping[str, Tensor]) -
         level = wanted.abs().mean(dtype=dtype).clamp_min(_LEAST_LEVEL)
         terms.append((predicted - wanted).abs().mean(dtype=dtype) / level)
     return torch.stack(terms).mean()
+
+
+def perceptual_l1(prediction: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Sum over layers the mean absolute difference of the activations: the perceptual term of the published methods.
+
+    Args:
+        prediction: Activations of the filled picture, one tensor (B, channels, height, width) per layer.
+        target: Those of the true picture, the same layers and shapes; never differentiated.
+
+    Returns:
+        Scalar >= 0, float32 (float64 for float64 activations).
+
+    Raises:
+        ShapeError: If the layers or their shapes differ, or there are none.
+    """
+    check_layers(prediction, target)
+    terms: list[Tensor] = []
+    for found, wanted in zip(prediction, target, strict=True):
+        dtype = torch.promote_types(found.dtype, torch.float32)
+        terms.append((found - wanted.detach()).abs().mean(dtype=dtype))
+    return torch.stack(terms).sum()
+
+
+def check_layers(prediction: Sequence[Tensor], target: Sequence[Tensor]) -> None:
+    """Refuse activations that do not belong together.
+
+    Raises:
+        ShapeError: If the layers or their shapes differ, or there are none.
+    """
+    found, wanted = [tuple(layer.shape) for layer in prediction], [tuple(layer.shape) for layer in target]
+    if not found or found != wanted:
+        raise ShapeError(
+            f"prediction and target must hold the same layers, at least one; got shapes {found} and {wanted}. "
+            "Compute both with one network from pictures of one size."
+        )

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.edges import GREY_WEIGHTS
 from mendpix.errors import ShapeError
-from mendpix.metrics.edges import GREY_WEIGHTS
 from mendpix.types import Image
 
 

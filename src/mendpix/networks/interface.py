@@ -28,4 +28,9 @@ class NetworkFacts:
     filled as the whole picture would be."""
 
     inputs: tuple[str, ...] = ("image", "hole")
-    """Names of `forward`'s arguments in order; `fills` asks for the two classical first fills (B, 6, H, W)."""
+    """Names of `forward`'s arguments in order; `fills` asks for the two classical first fills (B, 6, H, W), `edges` for
+    Canny's edges of the known pixels (B, 1, H, W)."""
+
+    preferred_px: int | None = None
+    """Longest side, px, that is filled at once in use: attention's memory grows with its fourth power; None = the
+    exporter's usual limit."""

@@ -7,6 +7,20 @@ from typing import Any, Literal
 from torch import nn
 
 from mendpix.errors import InputError, RecipeError
+from mendpix.networks.deepfill_v2 import (
+    DeepFillV2Config,
+    DeepFillV2Critic,
+    DeepFillV2CriticConfig,
+    DeepFillV2Generator,
+)
+from mendpix.networks.edgeconnect import (
+    EdgeConnect,
+    EdgeConnectConfig,
+    EdgeGenerator,
+    EdgeGeneratorConfig,
+    InpaintGenerator,
+    InpaintGeneratorConfig,
+)
 from mendpix.networks.gdn import (
     GdnConfig,
     GdnDetector,
@@ -15,6 +29,9 @@ from mendpix.networks.gdn import (
     GdnDiscriminatorConfig,
     GdnGenerator,
 )
+from mendpix.networks.patchgan import PatchGan, PatchGanConfig
+from mendpix.networks.pconv import PconvConfig, PconvGenerator
+from mendpix.networks.pennet import PenNetConfig, PenNetDiscriminator, PenNetDiscriminatorConfig, PenNetGenerator
 from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, ScenesGenerator, ScenesGeneratorConfig
 
 
@@ -22,8 +39,8 @@ from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, Scenes
 class NetworkEntry:
     """One line of the table."""
 
-    kind: Literal["generator", "detector", "discriminator"]
-    """What the network does."""
+    kind: Literal["generator", "detector", "edges", "discriminator"]
+    """What the network does: fills, marks what looks filled, draws missing edges, or judges in training alone."""
     config: type[Any]
     """Dataclass of its sizes; its defaults are the network's own."""
     network: type[nn.Module]
@@ -31,9 +48,18 @@ class NetworkEntry:
 
 
 NETWORKS: dict[str, NetworkEntry] = {
+    "deepfill-v2": NetworkEntry("generator", DeepFillV2Config, DeepFillV2Generator),
+    "deepfill-v2-critic": NetworkEntry("discriminator", DeepFillV2CriticConfig, DeepFillV2Critic),
+    "edgeconnect": NetworkEntry("generator", EdgeConnectConfig, EdgeConnect),
+    "edgeconnect-edge": NetworkEntry("edges", EdgeGeneratorConfig, EdgeGenerator),
+    "edgeconnect-inpaint": NetworkEntry("generator", InpaintGeneratorConfig, InpaintGenerator),
     "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator),
     "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector),
     "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator),
+    "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan),
+    "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator),
+    "pennet": NetworkEntry("generator", PenNetConfig, PenNetGenerator),
+    "pennet-discriminator": NetworkEntry("discriminator", PenNetDiscriminatorConfig, PenNetDiscriminator),
     "scenes": NetworkEntry("generator", ScenesGeneratorConfig, ScenesGenerator),
     "scenes-detector": NetworkEntry("detector", ScenesDetectorConfig, ScenesDetector),
 }
@@ -45,7 +71,7 @@ def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: st
     Args:
         name: A name of `NETWORKS`.
         sizes: Fields of its config that differ from the defaults; lists stand for tuples.
-        kind: If given, what the network must be: `generator`, `detector` or `discriminator`.
+        kind: If given, what the network must be: `generator`, `detector`, `edges` or `discriminator`.
 
     Returns:
         The module, on the CPU, in training mode.

@@ -44,7 +44,8 @@ def calibrate(generator: nn.Module, detector: nn.Module, chosen: ValidationSet, 
     scores: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for sample in chosen.samples:
-        batch = TensorBatch(*(torch.from_numpy(part).to(device) for part in (sample.image, sample.hole, sample.fills)))
+        parts = (sample.image, sample.hole, sample.fills, sample.edges)
+        batch = TensorBatch(*(torch.from_numpy(part).to(device) for part in parts))
         shown: list[Tensor] = [torch.where(batch.hole > 0, predict(generator, batch).clamp(0, 1), batch.image)]
         for start in range(0, batch.fills.shape[1], 3):
             shown.append(torch.where(batch.hole > 0, batch.fills[:, start : start + 3], batch.image))

@@ -134,11 +134,33 @@ class ObjectiveConfig:
 
 
 @dataclass(frozen=True)
+class MethodConfig:
+    """A published method, whose objective takes the place of GDN's."""
+
+    name: str
+    """A name of `training.methods.table.METHODS`."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of that method's own dataclass: weights of its sum, phases; what is left out has the published value."""
+    sizes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Sizes of its further networks: part to fields of that network's config dataclass."""
+    backbone: Literal["squeezenet", "vgg16", "vgg19"] = "squeezenet"
+    """The frozen network of perceptual and style terms. The papers take VGG; SqueezeNet is a stand-in for it."""
+    backbone_weights: str = ""
+    """Its weights: .npz (SqueezeNet) or torchvision's .pth (VGG); relative paths start at the recipe's folder."""
+    edges_sigma: float = 2.0
+    """Width of the Gaussian of Canny's edges, px, for a generator that takes edges; 0 = 1 to 4, drawn anew."""
+
+    def __post_init__(self) -> None:
+        _at_least(0, edges_sigma=self.edges_sigma)
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """How weights are changed."""
 
-    name: Literal["adam", "adamw", "muon"] = "adamw"
-    """muon: orthogonalised momentum for convolutions, AdamW for the rest."""
+    name: Literal["adam", "adamw", "muon", "adadelta"] = "adamw"
+    """muon: orthogonalised momentum for convolutions, AdamW for the rest. adadelta: its learning rates are factors,
+    usually 1, and the betas are not used."""
     generator_lr: float = 1e-3
     """Peak learning rate of the generator."""
     detector_lr: float = 5e-4
@@ -229,10 +251,12 @@ class Recipe:
     """The pictures."""
     generator: NetworkConfig
     """The network that fills."""
-    detector: NetworkConfig
-    """The network that marks what looks filled."""
     schedule: ScheduleConfig
     """Length and sizes."""
+    detector: NetworkConfig | None = None
+    """The network that marks what looks filled; only a published method does without."""
+    method: MethodConfig | None = None
+    """A published method; None = GDN's, as the table `objective` says."""
     masks: MaskSpec = field(default_factory=MaskSpec)
     """The holes."""
     silhouettes: SilhouetteSpec = field(default_factory=SilhouetteSpec)

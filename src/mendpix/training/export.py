@@ -1,5 +1,6 @@
 """Write a trained network as an ONNX file that the torch-free side runs: fp16 weights, any size, facts as metadata."""
 
+import copy
 import json
 import logging
 import tempfile
@@ -8,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from mendpix.atomic_files import atomic_write
 from mendpix.engines.interface import FACTS_KEY, Facts
@@ -123,7 +125,7 @@ def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
         kind=part,
         multiple_of=declared.multiple_of,  # type: ignore[union-attr,arg-type]  # declared facts
         minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]  # declared facts
-        preferred_px=768 if local else 512,
+        preferred_px=declared.preferred_px or (768 if local else 512),  # type: ignore[union-attr,arg-type]  # declared facts
         context_px=64,
         max_hole_px=MAX_HOLE_PX if part == "generator" else None,
         first_fill_radius_px=FIRST_FILL_RADIUS_PX,
@@ -147,7 +149,10 @@ def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, 
         CheckpointError: If the file's results differ from torch's by more than `WORST_DIFFERENCE`.
         OutputError: If `out` cannot be written.
     """
-    examples = _examples(facts, 64, 64)
+    network = without_parametrizations(network)
+    step = facts.multiple_of
+    side = max(64, facts.minimum, 2 * step) // step * step  # two steps at least: one would be taken for a constant
+    examples = _examples(facts, side, side)
     rows, columns = torch.export.Dim("rows", max=4096), torch.export.Dim("columns", max=4096)
     free = {2: facts.multiple_of * rows, 3: facts.multiple_of * columns}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings(), _quiet():
@@ -175,6 +180,16 @@ def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, 
     with atomic_write(out) as temporary:
         temporary.write_bytes(data)
     return ExportReport(out, len(data), difference, facts)
+
+
+def without_parametrizations(network: nn.Module) -> nn.Module:
+    """Return a copy whose weights are plain: spectral norm's quotient is computed once, not in the graph."""
+    plain = copy.deepcopy(network)
+    for module in plain.modules():
+        if parametrize.is_parametrized(module):
+            for name in list(cast("dict[str, object]", module.parametrizations)):
+                parametrize.remove_parametrizations(module, name)
+    return plain
 
 
 def forget_sources(model: onnx.ModelProto) -> None:
@@ -248,5 +263,6 @@ def _examples(facts: Facts, height: int, width: int) -> tuple[Tensor, ...]:
         "image": image * (1 - hole) if "hole" in facts.inputs else image,
         "hole": hole,
         "fills": torch.cat([image, image], 1),
+        "edges": ((10 * x).sin()[None, None] > 0.95) * (1 - hole),
     }
     return tuple(made[name] for name in facts.inputs)

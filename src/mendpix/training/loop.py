@@ -2,14 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher
 from mendpix.data.crops import CropSpec
@@ -17,15 +16,16 @@ from mendpix.data.dataset import PictureStore
 from mendpix.data.exemplar_fills import ExemplarFills, make_exemplar_fills
 from mendpix.data.mask_files import MaskFolders
 from mendpix.errors import CheckpointError, RecipeError, TrainingError
-from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
-from mendpix.networks.table import build_network
+from mendpix.features import SqueezeNetFeatures
+from mendpix.training.averages import snapshot, swapped, update_average
 from mendpix.training.calibrate import calibrate
-from mendpix.training.checkpoint import latest_checkpoint, load_strictly, read_tensors, restore, save_checkpoint
-from mendpix.training.config import NetworkConfig, OptimizerConfig, Recipe, ScheduleConfig, StageConfig
-from mendpix.training.muon import Muon
+from mendpix.training.checkpoint import latest_checkpoint, restore, save_checkpoint
+from mendpix.training.config import Recipe, ScheduleConfig, StageConfig
+from mendpix.training.optimizers import make_optimizers, set_learning_rates
+from mendpix.training.parts import build_part, check_sizes, framework_of, network_configs, place, plan_steps
 from mendpix.training.processes import agree, average_gradients, average_values, check_alike, launch, meet
 from mendpix.training.record import RunRecord
-from mendpix.training.step import Networks, TensorBatch, compute_gradients
+from mendpix.training.step import TensorBatch
 from mendpix.training.validate import prepare, validate
 from mendpix.types import Progress
 
@@ -38,6 +38,7 @@ def train(
     out: Path,
     *,
     budget_s: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     resume: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -53,6 +54,8 @@ def train(
         budget_s: Seconds of training, earlier sessions of the same run counted in; the schedule shrinks to fit. Reading
             the pictures and the last validation come on top. Such a run depends on the machine's speed; one without
             a budget is the same every time.
+        clock: Tells the time that the budget counts, in seconds; `time.process_time` is the processors' time of this
+            process, all threads together, which other work on the machine does not shorten.
         resume: Go on from the newest checkpoint in `out`, or start if there is none; a finished run is left alone.
         say: Told one line at each validation.
         progress: Told the share done and a line with losses and time left.
@@ -107,7 +110,7 @@ def train(
     trained = {part: build_part(part, config, fabric.device) for part, config in parts.items()}
     for network in trained.values():
         place(network, fabric.device, channels_last=recipe.channels_last)
-    generator, detector = trained["generator"], trained["detector"]
+    generator, detector = trained["generator"], trained.get("detector")
     check_sizes(recipe, trained)
     optimizers = make_optimizers(recipe.optimizer, trained)
     average = {part: snapshot(network) for part, network in trained.items()}
@@ -115,7 +118,7 @@ def train(
     if recipe.objective.perceptual:
         backbone = SqueezeNetFeatures(recipe.objective.backbone, last=recipe.objective.backbone_last)
         place(backbone, fabric.device, channels_last=recipe.channels_last)
-    networks = Networks(generator, detector, backbone, trained.get("discriminator"))
+    compute = plan_steps(recipe, trained, backbone, fabric)
 
     # Where an earlier session stopped.
     step, spent_s, seen, finished = 0, 0.0, 0, False
@@ -123,15 +126,15 @@ def train(
         record = restore(found, weights=average, networks=trained, optimizers=optimizers)
         step, spent_s, seen = record["step"], record["spent_s"], record["pictures_seen"]
         finished = record.get("finished", False)
-        if record.get("framework", recipe.objective.framework) != recipe.objective.framework:
+        if record.get("framework", framework_of(recipe)) != framework_of(recipe):
             raise CheckpointError(
                 f"the run in {out} must be resumed with its framework, {record['framework']}; the recipe has "
-                f"{recipe.objective.framework}. Give another --out for a new run."
+                f"{framework_of(recipe)}. Give another --out for a new run."
             )
         say(f"resumed at step {step}")
     lost = f"all processes must find the same checkpoint in {out}; they do not. Put --out on a disk that they share."
     check_alike(fabric, step, lost)
-    started = time.perf_counter() - spent_s
+    started = clock() - spent_s
     spent_share = 0.0  # of the budget, as the main process's clock has it: all processes must end at the same step
 
     def share_done(at_step: int) -> float:
@@ -140,7 +143,7 @@ def train(
     def look_at_the_clock() -> None:
         nonlocal spent_share
         if budget_s:
-            spent_share = agree(fabric, (time.perf_counter() - started) / budget_s)
+            spent_share = agree(fabric, (clock() - started) / budget_s)
 
     look_at_the_clock()
     if found is not None and finished and share_done(step) >= 1.0:
@@ -149,11 +152,13 @@ def train(
 
     # Batches, prepared ahead; each a function of seed and step alone.
     with_fills = "fills" in generator.facts.inputs  # type: ignore[operator]  # every network declares its facts
+    with_edges = "edges" in generator.facts.inputs  # type: ignore[operator]  # likewise
+    edges_sigma = (recipe.method.edges_sigma if recipe.method else 2.0) if with_edges else None
     crops = CropSpec(recipe.schedule.stages[0].crop_px, data.scale_min, data.flip, data.fit)
     source = BatchSource(
         training, crops, recipe.masks, seed=recipe.seed, guide_share=data.guide_share, mask_files=mask_files,
         with_fills=with_fills or recipe.objective.relative or recipe.objective.other_fills_share > 0,
-        silhouettes=recipe.silhouettes, guides=recipe.guides, copies=copies,
+        silhouettes=recipe.silhouettes, guides=recipe.guides, copies=copies, edges_sigma=edges_sigma,
     )  # fmt: skip
 
     def request(at_step: int) -> BatchRequest:
@@ -164,14 +169,17 @@ def train(
     prefetcher = Prefetcher(source, request, threads=threads, ahead=threads + 4)
     watched = None
     if main:
-        watched = prepare(held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills, guides=recipe.guides)
+        watched = prepare(
+            held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills, guides=recipe.guides,
+            edges_sigma=edges_sigma,
+        )  # fmt: skip
     journal = RunRecord(out, recipe, first_step=step, device=fabric.device) if main else None
 
     def save(at_step: int, **more: object) -> None:
         folder = out / "checkpoints" / f"step-{at_step:08d}"
         state = {
-            "step": at_step, "spent_s": time.perf_counter() - started, "pictures_seen": seen, "recipe": recipe.name,
-            "processes": fabric.world_size, "framework": recipe.objective.framework, **more,
+            "step": at_step, "spent_s": clock() - started, "pictures_seen": seen, "recipe": recipe.name,
+            "processes": fabric.world_size, "framework": framework_of(recipe), **more,
         }  # fmt: skip
         if main:
             names = {part: config.name for part, config in parts.items()}
@@ -180,7 +188,7 @@ def train(
                 shutil.rmtree(old, ignore_errors=True)
 
     def finish() -> dict[str, object]:
-        if watched is None or not watched.samples:
+        if watched is None or not watched.samples or detector is None:
             return {}
         with swapped(trained, average):
             return {"calibration": asdict(calibrate(generator, detector, watched, fabric.device))}
@@ -210,11 +218,7 @@ def train(
             batch = to_device(arrays, fabric.device, channels_last=recipe.channels_last)
             set_learning_rates(recipe, optimizers, step, done)
 
-            values = compute_gradients(
-                networks, batch, recipe.objective, step=step, autocast=fabric.autocast,
-                rank=fabric.global_rank, processes=fabric.world_size,
-            )  # fmt: skip
-            values = average_values(fabric, values)
+            values = average_values(fabric, compute(batch, step, done))
             norms: dict[str, Tensor] = {}
             for part, network in trained.items():
                 parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
@@ -233,14 +237,15 @@ def train(
 
             if journal is not None and step % recipe.schedule.log_every_steps == 0:
                 numbers = {f"training/{key}": float(value) for key, value in values.items()}
-                elapsed = time.perf_counter() - started
+                elapsed = clock() - started
                 numbers |= {"training/pictures_seen": seen, "training/spent_s": elapsed, "training/share_done": done}
                 journal.write(step, numbers)
                 if progress is not None:
                     left_s = elapsed / max(done, 1e-6) * (1 - done)
-                    progress(
-                        done, f"step {step}, generator {numbers['training/generator']:.4g}, {left_s / 60:.0f} min left"
+                    loss = (
+                        f"generator {value:.4g}, " if (value := numbers.get("training/generator")) is not None else ""
                     )
+                    progress(done, f"step {step}, {loss}{left_s / 60:.0f} min left")
             if recipe.validation.every_steps and step % recipe.validation.every_steps == 0:
                 watch(step)
             if step % recipe.schedule.checkpoint_every_steps == 0:  # last: all lines up to it are written
@@ -254,45 +259,6 @@ def train(
             journal.close()
     meet(fabric)
     return out / "checkpoints" / f"step-{step:08d}"
-
-
-def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
-    """Return what is trained: generator and detector, and a discriminator if the framework has one."""
-    parts = {"generator": recipe.generator, "detector": recipe.detector}
-    if recipe.objective.framework == "adv":
-        rival = recipe.objective.adversarial
-        parts["discriminator"] = NetworkConfig(rival.discriminator, rival.sizes)
-    return parts
-
-
-def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Module:
-    """Build a network on its device, with the weights that its recipe starts from."""
-    network = build_network(config.name, config.sizes, kind=part)
-    if config.start:
-        path = Path(config.start)
-        load_strictly(network, read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start)
-    return network.to(device)
-
-
-def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
-    """Refuse crops that a network does not take, before time is spent on them.
-
-    Raises:
-        RecipeError: If a crop of training or validation has no legal size.
-    """
-    smallest = min(stage.crop_px for stage in recipe.schedule.stages)
-    if recipe.objective.perceptual and smallest < MINIMUM_PX:
-        raise RecipeError(f"crop_px must be at least {MINIMUM_PX} for the perceptual term; got {smallest}.")
-    asked = [("crop_px", stage.crop_px) for stage in recipe.schedule.stages]
-    if recipe.validation.pictures:
-        asked.append(("picture_px", recipe.validation.picture_px))
-    for name, px in asked:
-        for part, network in networks.items():
-            multiple, minimum = network.facts.multiple_of, network.facts.minimum  # type: ignore[union-attr]  # declared facts
-            if px % multiple or px < minimum:  # type: ignore[operator]  # declared facts
-                raise RecipeError(
-                    f"{name} must be a multiple of {multiple} and at least {minimum} for this {part}; got {px}."
-                )
 
 
 def check_finite(values: Mapping[str, Tensor], step: int) -> None:
@@ -309,85 +275,16 @@ def check_finite(values: Mapping[str, Tensor], step: int) -> None:
         )
 
 
-def make_optimizers(config: OptimizerConfig, networks: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
-    """Return the optimisers by name; the part before the colon is the network's."""
-    rates = {"generator": config.generator_lr, "detector": config.detector_lr, "discriminator": config.detector_lr}
-    betas = (config.beta1, config.beta2)
-    optimizers: dict[str, torch.optim.Optimizer] = {}
-    for part, network in networks.items():
-        parameters = list(network.parameters())
-        if config.name == "adam":
-            optimizers[part] = torch.optim.Adam(parameters, lr=rates[part], betas=betas)
-            continue
-        if config.name == "muon":
-            kernels = [parameter for parameter in parameters if parameter.ndim >= 2]
-            optimizers[f"{part}:muon"] = Muon(kernels, lr=0.0, weight_decay=config.weight_decay)
-            parameters = [parameter for parameter in parameters if parameter.ndim < 2]
-        optimizers[part] = torch.optim.AdamW(parameters, lr=rates[part], betas=betas, weight_decay=config.weight_decay)
-    return optimizers
-
-
-def set_learning_rates(recipe: Recipe, optimizers: dict[str, torch.optim.Optimizer], step: int, done: float) -> None:
-    """Set every learning rate to where the schedule has it at a step and share of the run."""
-    schedule, config = recipe.schedule, recipe.optimizer
-    factor = min(1.0, (step + 1) / max(1, schedule.warmup_steps))
-    if schedule.decay == "cosine":
-        factor *= 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
-    elif schedule.decay == "linear":
-        factor *= 1 - done
-    peaks = {"generator": config.generator_lr, "detector": config.detector_lr, "discriminator": config.detector_lr}
-    # Muon's rate is the generator's; the detector's is as much lower as its AdamW rate is.
-    peaks |= {f"{part}:muon": config.muon_lr * rate / config.generator_lr for part, rate in peaks.items()}
-    for name, optimizer in optimizers.items():
-        for group in optimizer.param_groups:
-            group["lr"] = peaks[name] * factor
-
-
 def stage_at(schedule: ScheduleConfig, done: float) -> StageConfig:
     """Return the stage that holds a share of the run."""
     return next((stage for stage in schedule.stages if done < stage.until), schedule.stages[-1])
 
 
-def place(network: nn.Module, device: torch.device, *, channels_last: bool) -> None:
-    """Move a network to its device, kernels channels last if that is asked for."""
-    network.to(device)
-    for parameter in network.parameters():
-        if channels_last and parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-
-def snapshot(network: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of a network's tensors by name."""
-    return {key: value.detach().clone() for key, value in network.state_dict().items()}
-
-
-@contextmanager
-def swapped(networks: Mapping[str, nn.Module], tensors: Mapping[str, Mapping[str, Tensor]]) -> Generator[None]:
-    """Give networks other tensors for as long as the context lasts."""
-    before = {part: snapshot(network) for part, network in networks.items()}
-    for part, network in networks.items():
-        network.load_state_dict(tensors[part])
-    try:
-        yield
-    finally:
-        for part, network in networks.items():
-            network.load_state_dict(before[part])
-
-
-@torch.no_grad()
-def update_average(average: dict[str, Tensor], network: nn.Module, halflife: float, pictures: int, seen: int) -> None:
-    """Move the average towards the current weights; young averages forget faster (a tenth of what was seen)."""
-    halflife = min(halflife, seen / 10)
-    decay = 0.5 ** (pictures / halflife) if halflife > 0 else 0.0
-    for key, value in network.state_dict().items():
-        if value.is_floating_point():
-            average[key].lerp_(value, 1 - decay)
-        else:
-            average[key].copy_(value)
-
-
 def to_device(batch: Batch, device: torch.device, *, channels_last: bool) -> TensorBatch:
     """Copy a batch to its device, channels last if that is asked for."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    tensors = [torch.from_numpy(part).to(device, non_blocking=True) for part in (batch.image, batch.hole, batch.fills)]
+    tensors = [
+        torch.from_numpy(part).to(device, non_blocking=True)
+        for part in (batch.image, batch.hole, batch.fills, batch.edges)
+    ]
     return TensorBatch(*(tensor.contiguous(memory_format=layout) for tensor in tensors))

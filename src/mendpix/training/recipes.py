@@ -16,6 +16,7 @@ PATHS = (
     ("data", "pictures"),
     ("data", "masks"),
     ("objective", "backbone"),
+    ("method", "backbone_weights"),
     ("generator", "start"),
     ("detector", "start"),
 )
@@ -63,6 +64,11 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     ends = [stage.until for stage in recipe.schedule.stages]
     if not ends or ends[0] <= 0 or ends != sorted(set(ends)) or ends[-1] != 1.0:
         raise RecipeError(f"schedule.stages must end at rising shares, the last at 1.0; got {ends}.")
+    if (recipe.detector is None) != (recipe.method is not None):
+        raise RecipeError(
+            "a recipe must have a detector, or a method that does without; it has "
+            f"{'both' if recipe.method is not None else 'neither'}. Leave one of the tables out."
+        )
     if recipe.objective.perceptual and not recipe.objective.backbone:
         raise RecipeError("objective.perceptual needs objective.backbone, the path of SqueezeNet's .npz; got none.")
     return recipe

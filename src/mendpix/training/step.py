@@ -26,6 +26,8 @@ class TensorBatch:
     """1 = hole, shape (B, 1, H, W)."""
     fills: Tensor
     """First fills, shape (B, 6, H, W), or (B, 0, H, W) if the generator takes none."""
+    edges: Tensor | None = None
+    """Canny edges of the true pictures, shape (B, 1, H, W), or (B, 0, H, W) or None if the generator takes none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def predict(generator: nn.Module, batch: TensorBatch) -> Tensor:
         Raw prediction, shape (B, 3, H, W), float32.
     """
     visible = batch.image * (1 - batch.hole)
-    inputs = {"image": visible, "hole": batch.hole, "fills": batch.fills}
+    inputs = {"image": visible, "hole": batch.hole, "fills": batch.fills, "edges": batch.edges}
     return generator(*(inputs[name] for name in generator.facts.inputs)).float()  # type: ignore[union-attr,operator]  # declared facts
 
 

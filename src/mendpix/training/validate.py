@@ -13,6 +13,7 @@ from mendpix.data.batches import Batch, planes
 from mendpix.data.dataset import PictureStore, Pixels
 from mendpix.data.guides import GuideSpec, make_guide, sample_guide
 from mendpix.data.mask_sampler import RATIO_BINS, MaskSpec, draw_mask, sample_mask
+from mendpix.edges import find_edges
 from mendpix.fills import first_fills
 from mendpix.losses.detection import valuation
 from mendpix.metrics.l1 import l1
@@ -36,11 +37,13 @@ class ValidationSet:
 
 
 def prepare(
-    store: PictureStore, config: ValidationConfig, *, seed: int, with_fills: bool, guides: GuideSpec | None = None
-) -> ValidationSet:
+    store: PictureStore, config: ValidationConfig, *, seed: int, with_fills: bool, guides: GuideSpec | None = None,
+    edges_sigma: float | None = None,
+) -> ValidationSet:  # fmt: skip
     """Cut centre crops and draw holes for validation; the same for the same arguments.
 
-    Where training sees copied guides, validation sees nothing else.
+    Where training sees copied guides, validation sees nothing else. Edges are those of the known pixels alone, as
+    outside of training, with the Gaussian's width `edges_sigma` (0 = 2, the middle of what training draws).
     """
     guides = guides if guides is not None and guides.share else None
     samples: list[Batch] = []
@@ -58,14 +61,17 @@ def prepare(
                 filled, wanted = planes(np.concatenate([guide.fill, guide.fill], axis=2)), guide.wanted
             elif with_fills:
                 filled = planes(first_fills(image, hole))
-            samples.append(Batch(planes(wanted)[None], hole[None, None], filled[None]))
+            edges = np.empty((0, *hole.shape), np.float32)
+            if edges_sigma is not None:
+                edges = find_edges(wanted, edges_sigma or 2.0, 1 - hole)[None].astype(np.float32)
+            samples.append(Batch(planes(wanted)[None], hole[None, None], filled[None], edges[None]))
     return ValidationSet(tuple(samples), config.sample_pictures, "guide" if guides is not None else "harmonic")
 
 
 @torch.no_grad()
 def validate(
     generator: nn.Module,
-    detector: nn.Module,
+    detector: nn.Module | None,
     chosen: ValidationSet,
     *,
     device: torch.device,
@@ -77,21 +83,25 @@ def validate(
         Mean PSNR (dB), SSIM and whole-picture ℓ1 (%) per bin and over the bins from 0.1 on; the same PSNR of the
         first fill for comparison, and of guides the texture in the hole (mean |Laplacian|) over that of what is wanted,
         before and after; share of hole and of known pixels that the detector marks (V > 0.5). And
-        rows of pictures: input, first fill, result, detector's map, truth.
+        rows of pictures: input, first fill, result, detector's map if there is a detector, truth.
     """
-    was_training = generator.training, detector.training
-    generator.eval()
-    detector.eval()
+    watched = [network for network in (generator, detector) if network is not None]
+    was_training = [network.training for network in watched]
+    for network in watched:
+        network.eval()
     scores: dict[str, list[float]] = {}
     rows: list[list[FloatArray]] = []
     for number, sample in enumerate(chosen.samples):
-        batch = TensorBatch(*(torch.from_numpy(part).to(device) for part in (sample.image, sample.hole, sample.fills)))
+        parts = (sample.image, sample.hole, sample.fills, sample.edges)
+        batch = TensorBatch(*(torch.from_numpy(part).to(device) for part in parts))
         with autocast():
             prediction = predict(generator, batch).clamp(0, 1)
             merged = torch.where(batch.hole > 0, prediction, batch.image)
-            map_ = valuation(detector(merged if batch.fills.shape[1] else prediction).float())
+            map_ = None
+            if detector is not None:
+                map_ = valuation(detector(merged if batch.fills.shape[1] else prediction).float())
         truth, result = _picture(sample.image), _picture(merged.float().cpu().numpy())
-        hole, doubt = sample.hole[0, 0], map_[0, 0].cpu().numpy()
+        hole, doubt = sample.hole[0, 0], map_[0, 0].cpu().numpy() if map_ is not None else None
         group = number % len(RATIO_BINS)
         found = {"psnr": psnr(result, truth), "ssim": ssim(result, truth), "l1": l1(result, truth)}
         if batch.fills.shape[1]:
@@ -100,7 +110,8 @@ def validate(
             if chosen.first == "guide":  # what is kept of its texture is what matters
                 wanted = detail(truth, hole)
                 found |= {"texture": detail(result, hole) / wanted, "texture_guide": detail(first, hole) / wanted}
-        found |= {"marked_hole": float(doubt[hole > 0].mean()), "marked_known": float(doubt[hole == 0].mean())}
+        if doubt is not None:
+            found |= {"marked_hole": float(doubt[hole > 0].mean()), "marked_known": float(doubt[hole == 0].mean())}
         for key, value in found.items():
             scores.setdefault(f"{key}/{10 * (group + 1)}", []).append(value)
             if group > 0:
@@ -108,9 +119,10 @@ def validate(
         if len(rows) < chosen.rows and group == len(rows) % len(RATIO_BINS):
             seen = truth * (1 - hole[..., None]) + hole[..., None]
             first = _picture(sample.fills[:, :3]) if batch.fills.shape[1] else seen
-            rows.append([seen, first, result, np.repeat(doubt[..., None], 3, axis=2), truth])
-    generator.train(was_training[0])
-    detector.train(was_training[1])
+            shown = [] if doubt is None else [np.repeat(doubt[..., None], 3, axis=2)]
+            rows.append([seen, first, result, *shown, truth])
+    for network, training in zip(watched, was_training, strict=True):
+        network.train(training)
     return {f"validation/{key}": float(np.mean(values)) for key, values in scores.items()}, rows
 
 

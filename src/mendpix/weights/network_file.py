@@ -1,8 +1,8 @@
-"""Network files: one safetensors file that holds a generator, a detector or both, and says what they are.
+"""Network files: one safetensors file that holds a generator, a detector, rivals, or several, and says what they are.
 
-Tensors are named `generator/...` and `detector/...`. The file's metadata holds one JSON text under the key `mendpix`
-with the version of the format, each network's name and sizes, and where the weights came from, so that the networks can
-be rebuilt from the file alone. This module knows no training and no foreign formats.
+Tensors are named by part, such as `generator/...`. The file's metadata holds one JSON text under the key `mendpix` with
+the version of the format, each network's name and sizes, and where the weights came from, so that the networks can be
+rebuilt from the file alone. This module knows no training and no foreign formats.
 """
 
 import json
@@ -29,8 +29,10 @@ KEY = "mendpix"
 FORMAT = 1
 """Version of the format."""
 
-PARTS = ("generator", "detector")
-"""What a file may hold."""
+
+def kind_of_part(part: str) -> str:
+    """Tell what kind of network a part is: all but `generator`, `detector` and `edges` judge, in training alone."""
+    return part if part in ("generator", "detector", "edges") else "discriminator"
 
 
 def save_network_file(
@@ -40,14 +42,13 @@ def save_network_file(
 
     Args:
         path: The file; replaced if it is there.
-        networks: Part (`generator`, `detector`) to network.
+        networks: Part (`generator`, `detector`, or a rival such as `discriminator`) to network.
         names: Part to the network's name in the table of networks.
         source: Where the weights came from, plain values.
 
     Raises:
         OutputError: If the file cannot be written.
     """
-    assert networks.keys() <= set(PARTS)
     described = {
         part: {"name": names[part], "sizes": asdict(network.config)}  # type: ignore[arg-type]  # every network has one
         for part, network in networks.items()
@@ -76,7 +77,7 @@ def load_network_file(path: Path, part: str) -> nn.Module:
 
     Args:
         path: The file.
-        part: `generator` or `detector`.
+        part: `generator`, `detector` or another that the file holds.
 
     Raises:
         CheckpointError: If the file is broken, does not hold the part, or does not fit its own description.
@@ -87,8 +88,8 @@ def load_network_file(path: Path, part: str) -> nn.Module:
         held = " and ".join(record["networks"]) or "nothing"
         raise CheckpointError(f"{path} must hold a {part}; it holds {held}. Import a checkpoint that has one.")
     name, sizes = described["name"], described["sizes"]
-    if name not in NETWORKS or NETWORKS[name].kind != part:
-        known = ", ".join(key for key, entry in NETWORKS.items() if entry.kind == part)
+    if name not in NETWORKS or NETWORKS[name].kind != kind_of_part(part):
+        known = ", ".join(key for key, entry in NETWORKS.items() if entry.kind == kind_of_part(part))
         raise CheckpointError(
             f"the {part} of {path} must be one of {known}; it is {name!r}. "
             "Use the version of mendpix that wrote the file."

@@ -1,0 +1,98 @@
+"""What the two DeepFill networks share: TensorFlow's borders, and the refusal of inputs that do not fit.
+
+Both were published as TensorFlow programs, whose `SAME` border is the smallest one that gives ceil(size / stride)
+values: an odd border has its larger half at the end. PyTorch ports give stride 2 as much border before as after, and
+so sample other pixels. This module knows neither network.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mendpix.errors import ShapeError
+from mendpix.networks.interface import NetworkFacts
+
+
+class EvenConv2d(nn.Conv2d):
+    """A convolution over sizes that its stride divides: one value for every `stride` pixels each way.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Side of the kernel, px; odd.
+        stride: 1 or 2.
+        dilation: Step between taps, px.
+        same: Whether stride 2 has TensorFlow's border (one pixel more after than before), or as much before as after.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, same: bool = True
+    ) -> None:
+        span = dilation * (kernel - 1)  # of all borders at stride 1
+        after = span - stride + 1  # TensorFlow's at a larger stride: before plus after
+        self.border = (after // 2, after - after // 2) * 2 if same and stride > 1 else None
+        super().__init__(
+            inputs, outputs, kernel, stride, padding=0 if self.border else span // 2, dilation=dilation
+        )  # fmt: skip
+
+    def forward(self, input: Tensor) -> Tensor:  # (B, C, H, W) to (B, C', H / stride, W / stride)
+        return super().forward(F.pad(input, self.border) if self.border else input)
+
+
+def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Give a map of any size TensorFlow's `SAME` border of zeros, for a convolution without padding of its own.
+
+    Args:
+        x: Shape (B, C, H, W).
+        kernel: Side of the kernel, px.
+        stride: Its stride, px.
+    """
+    borders: list[int] = []
+    for size in (x.shape[3], x.shape[2]):
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        borders += [total // 2, total - total // 2]
+    return F.pad(x, borders)
+
+
+def is_exporting() -> bool:
+    """Tell whether sizes are symbols now, so that none of them may be compared."""
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()  # pyright: ignore[reportPrivateImportUsage]
+
+
+def check_picture(image: Tensor, facts: NetworkFacts) -> None:
+    """Refuse what is no batch of pictures, by shape and dtype: reading the values would make a GPU wait.
+
+    Raises:
+        ShapeError: If it is none.
+    """
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ShapeError(
+            f"image must be (B, 3, H, W); got {tuple(image.shape)}. "
+            "Put channels second with image.permute(0, 3, 1, 2), or add the batch axis with image[None]."
+        )
+    if not image.is_floating_point():
+        raise ShapeError(f"image must hold floats in [0, 1]; got {image.dtype}. Convert it with image.float() / 255.")
+    height, width = image.shape[2:]
+    if height % facts.multiple_of or width % facts.multiple_of or min(height, width) < facts.minimum:
+        raise ShapeError(
+            f"image height and width must be multiples of {facts.multiple_of} and at least {facts.minimum} px; "
+            f"got {height} x {width}. Pad the picture first and cut the result back."
+        )
+
+
+def check_hole(hole: Tensor, image: Tensor) -> None:
+    """Refuse a hole that does not belong to these pictures.
+
+    Raises:
+        ShapeError: If it does not.
+    """
+    batch, _, height, width = image.shape
+    if tuple(hole.shape) != (batch, 1, height, width):
+        raise ShapeError(
+            f"hole must be ({batch}, 1, {height}, {width}) like its image; got {tuple(hole.shape)}. "
+            "Add a missing channel axis with hole[:, None]."
+        )
+    if hole.dtype != image.dtype:
+        raise ShapeError(
+            f"hole must have the dtype of its image, {image.dtype}; got {hole.dtype}. Convert it with hole.to(image)."
+        )

@@ -1,0 +1,1 @@
+"""The published methods: what each learns in one step. One file per method; needs torch."""
