@@ -69,7 +69,7 @@ def find_edges(image: Image, sigma: float = 1.0, known: AnyArray | None = None) 
     down = _sobel(smooth, 0, 1)
     gradient = np.hypot(across, down)
     inner = cv2.erode(whole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # known, and so are all neighbours
-    weak = _ridges(np.where(inner, gradient, 0), across, down)
+    weak = _ridges(gradient, across, down, inner)
     _, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)
     pieces = np.asarray(labels)
     strong = np.unique(pieces[weak & (gradient >= HIGH)])
@@ -90,9 +90,11 @@ def _sobel(plane: NDArray[np.float64], across: int, down: int) -> NDArray[np.flo
     return cast(Any, cv2.Sobel(plane, cv2.CV_64F, across, down, ksize=3, borderType=cv2.BORDER_REFLECT))
 
 
-def _ridges(gradient: NDArray[np.float64], across: NDArray[np.float64], down: NDArray[np.float64]) -> Edges:
-    """Mark pixels from which the gradient falls, or stays, to both sides along its own direction."""
-    candidate = gradient >= LOW
+def _ridges(
+    gradient: NDArray[np.float64], across: NDArray[np.float64], down: NDArray[np.float64], inner: Edges
+) -> Edges:
+    """Mark pixels, inner ones alone, from which the gradient falls, or stays, to both sides along its own direction."""
+    candidate = inner & (gradient >= LOW)
     candidate[[0, -1]] = candidate[:, [0, -1]] = False  # the outermost pixels lack neighbours
     rows, columns = np.nonzero(candidate)
     x, y, own = across[rows, columns], down[rows, columns], gradient[rows, columns]

@@ -8,12 +8,17 @@ and GDN's published program does learn through it.
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mendpix.errors import InputError, ShapeError
 
 WeightMapping = float | Literal["linear"]
 """How a valuation becomes a weight: a base > 1 for `base ** V`, or "linear" for `1 + V`."""
+
+
+DEEPEST_PX = 64
+"""How deep in a hole weights still fall; at the published factor they are a thousandth there."""
 
 
 def weight_map(valuation: Tensor, mapping: WeightMapping = 10.0) -> Tensor:
@@ -111,6 +116,60 @@ def gradient_l1(error: Tensor) -> Tensor:
     across = (error[..., 1:] - error[..., :-1]).abs().mean((1, 2, 3))
     down = (error[..., 1:, :] - error[..., :-1, :]).abs().mean((1, 2, 3))
     return across + down
+
+
+def discount_map(hole: Tensor, factor: float = 0.9) -> Tensor:
+    """Weigh hole pixels less the farther they lie from what is known (DeepFill v1, section 3.2).
+
+    Deep in a hole many fills are right, and the true one should not count for much there. The distance is counted as a
+    king walks on a chessboard, which for a rectangle is the distance to its nearest side, as in the published program.
+
+    Args:
+        hole: 1 = hole, 0 = known, shape (B, 1, H, W).
+        factor: What one more pixel of distance costs, in (0, 1]; the published program takes 0.9, the paper 0.99.
+
+    Returns:
+        Weights, shape of `hole`: 1 for known pixels and those beside them, `factor` for the next ones, and so on, until
+        64 pixels deep, where they stay.
+
+    Raises:
+        InputError: If `factor` is not in (0, 1].
+    """
+    if not 0 < factor <= 1:
+        raise InputError(f"factor must be above 0 and at most 1; got {factor!r}. DeepFill v1 uses 0.9.")
+    beyond = hole  # pixels more than `depth` away from what is known
+    depth = torch.zeros_like(hole)
+    for _ in range(min(DEEPEST_PX, max(hole.shape[2:]))):
+        beyond = -F.max_pool2d(-beyond, 3, stride=1, padding=1)  # outside the picture nothing is known
+        depth = depth + beyond
+    return torch.pow(factor, depth)
+
+
+def spatially_discounted_l1(prediction: Tensor, target: Tensor, hole: Tensor, factor: float = 0.9) -> Tensor:
+    """Average the absolute difference in the hole, pixels deep inside counting less (DeepFill v1, section 3.2).
+
+    Args:
+        prediction: Raw prediction, shape (B, C, H, W).
+        target: The true picture, same shape and range.
+        hole: 1 = hole, 0 = known, shape (B, 1, H, W).
+        factor: As for `discount_map`.
+
+    Returns:
+        Scalar: mean over channels and the batch's hole pixels of ``factor ** depth * |prediction - target|``; 0 if there
+        are none.
+
+    Raises:
+        ShapeError: If the shapes do not fit each other.
+        InputError: If `factor` is not in (0, 1].
+    """
+    _check_pair(prediction, target)
+    if tuple(hole.shape) != (prediction.shape[0], 1, *prediction.shape[2:]):
+        raise ShapeError(
+            f"hole must be one value per pixel of the prediction; got {tuple(hole.shape)} for "
+            f"{tuple(prediction.shape)}. Add a missing channel axis with hole[:, None]."
+        )
+    weighted = discount_map(hole, factor) * hole * (prediction - target).abs()
+    return weighted.sum() / (prediction.shape[1] * hole.sum()).clamp_min(1)
 
 
 def _check_pair(prediction: Tensor, target: Tensor) -> None:

@@ -244,13 +244,14 @@ def _attend(low: Tensor, high: Tensor, hole: Tensor, scale: float, window: int) 
     exact = torch.promote_types(low.dtype, torch.float32)
     height, width = high.shape[2:]
     seen = F.interpolate(hole.to(exact), size=(height, width), mode="bilinear", align_corners=True)
-    usable = (_windows(seen, window).sum(dim=1) == 0).to(exact)[:, :, None]  # (B, patches, 1)
+    usable = (_windows(seen, window).sum(dim=1, keepdim=True) == 0).to(exact)  # (B, 1, patches)
     here = _windows(high.to(exact), window)  # (B, window² D, places)
     length = here.square().sum(dim=1, keepdim=True).clamp(min=1e-8).sqrt()  # at least 1e-4
-    likeness = (here / length).transpose(1, 2) @ here  # (B, patches, places)
-    share = torch.softmax(scale * likeness * usable, dim=1) * usable
+    keys = here * (usable * scale / length)  # one for each patch
+    share = torch.softmax(keys.transpose(1, 2) @ here, dim=1).clamp(min=1e-8)  # (B, patches, places)
     patches = _patches(low.to(exact), height, width)  # (B, 16 C, patches)
-    pasted = patches @ share.clamp(min=1e-8)  # (B, 16 C, places)
+    least = 1e-8 * (patches * (1 - usable)).sum(dim=2, keepdim=True)  # what the clamp leaves of unusable patches
+    pasted = (patches * usable) @ share + least  # (B, 16 C, places)
     return (_overlay(pasted, height, width) / 4).to(low.dtype)  # every pixel lies in four patches
 
 
@@ -278,8 +279,8 @@ def _overlay(patches: Tensor, height: int, width: int) -> Tensor:
     """Add patches where `_patches` takes them from: (B, 16 C, h w) to (B, C, 2h, 2w)."""
     corners = patches.unflatten(2, (height, width)).chunk(4, dim=1)  # each (B, 4 C, h, w)
     borders = [(column, 1 - column, row, 1 - row) for row in (0, 1) for column in (0, 1)]
-    squares = sum(F.pad(corner, border) for corner, border in zip(corners, borders, strict=True))
-    return F.pixel_shuffle(squares, 2)[:, :, 1:-1, 1:-1]  # (B, C, 2h + 2, 2w + 2) without its border
+    placed = [F.pad(corner, border) for corner, border in zip(corners, borders, strict=True)]
+    return F.pixel_shuffle(placed[0] + placed[1] + placed[2] + placed[3], 2)[:, :, 1:-1, 1:-1]  # (B, C, 2h + 2, 2w + 2) without its border
 
 
 def _stretch(x: Tensor, like: Tensor) -> Tensor:

@@ -7,6 +7,13 @@ from typing import Any, Literal
 from torch import nn
 
 from mendpix.errors import InputError, RecipeError
+from mendpix.networks.deepfill_v1 import (
+    DeepFillV1Config,
+    DeepFillV1Critic,
+    DeepFillV1CriticConfig,
+    DeepFillV1Generator,
+    DeepFillV1LocalCriticConfig,
+)
 from mendpix.networks.deepfill_v2 import (
     DeepFillV2Config,
     DeepFillV2Critic,
@@ -29,6 +36,8 @@ from mendpix.networks.gdn import (
     GdnDiscriminatorConfig,
     GdnGenerator,
 )
+from mendpix.networks.glcic import GlcicConfig, GlcicDiscriminator, GlcicDiscriminatorConfig, GlcicGenerator
+from mendpix.networks.isnet import IsnetConfig, IsnetGenerator
 from mendpix.networks.patchgan import PatchGan, PatchGanConfig
 from mendpix.networks.pconv import PconvConfig, PconvGenerator
 from mendpix.networks.pennet import PenNetConfig, PenNetDiscriminator, PenNetDiscriminatorConfig, PenNetGenerator
@@ -48,6 +57,9 @@ class NetworkEntry:
 
 
 NETWORKS: dict[str, NetworkEntry] = {
+    "deepfill-v1": NetworkEntry("generator", DeepFillV1Config, DeepFillV1Generator),
+    "deepfill-v1-global-critic": NetworkEntry("discriminator", DeepFillV1CriticConfig, DeepFillV1Critic),
+    "deepfill-v1-local-critic": NetworkEntry("discriminator", DeepFillV1LocalCriticConfig, DeepFillV1Critic),
     "deepfill-v2": NetworkEntry("generator", DeepFillV2Config, DeepFillV2Generator),
     "deepfill-v2-critic": NetworkEntry("discriminator", DeepFillV2CriticConfig, DeepFillV2Critic),
     "edgeconnect": NetworkEntry("generator", EdgeConnectConfig, EdgeConnect),
@@ -56,6 +68,9 @@ NETWORKS: dict[str, NetworkEntry] = {
     "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator),
     "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector),
     "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator),
+    "glcic": NetworkEntry("generator", GlcicConfig, GlcicGenerator),
+    "glcic-discriminator": NetworkEntry("discriminator", GlcicDiscriminatorConfig, GlcicDiscriminator),
+    "isnet": NetworkEntry("generator", IsnetConfig, IsnetGenerator),
     "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan),
     "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator),
     "pennet": NetworkEntry("generator", PenNetConfig, PenNetGenerator),

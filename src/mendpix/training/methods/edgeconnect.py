@@ -64,6 +64,8 @@ class EdgeConnectMethodConfig:
     """Weight of the difference of the backbone's activations, summed over layers."""
     style: float = 250.0
     """Weight of the difference of their Gram matrices in the hole, summed over layers."""
+    feature_share: float = 1.0
+    """Share of each batch's samples on which those two terms are computed; they are dear, and the samples are random."""
     adversarial_kind: str = "nsgan"
     """nsgan: non-saturating cross-entropy. lsgan: squares. hinge."""
     edge_share: float = 0.3
@@ -95,6 +97,8 @@ class EdgeConnectMethodConfig:
                 f"shares must lie in [0, 1], the three of the run adding up to at most 1; got {shares} and "
                 f"{self.slow_share}."
             )
+        if not 0 < self.feature_share <= 1:
+            raise InputError(f"feature_share must be above 0 and at most 1; got {self.feature_share}.")
         if self.adversarial_kind not in KINDS:
             raise InputError(f"adversarial_kind must be one of {', '.join(KINDS)}; got {self.adversarial_kind!r}.")
 
@@ -213,14 +217,14 @@ def _fill_terms(
         true_logits, fake_logits = critic(torch.cat([batch.image, prediction.detach()])).chunk(2)
     loss = for_critic(true_logits.float(), fake_logits.float()) / 2
     loss.backward()
+    some = slice(max(1, round(config.feature_share * len(prediction))))
+    image, filled, hole = batch.image[some], prediction[some], batch.hole[some]
     with moment.autocast():
         with frozen(critic):
             judged = critic(prediction)
         with torch.no_grad():
-            wanted = moment.backbone.perceptual(batch.image)
-            wanted_style = moment.backbone.style(batch.image * batch.hole)
-        found = moment.backbone.perceptual(prediction)
-        found_style = moment.backbone.style(prediction * batch.hole)
+            wanted, wanted_style = moment.backbone.perceptual(image), moment.backbone.style(image * hole)
+        found, found_style = moment.backbone.perceptual(filled), moment.backbone.style(filled * hole)
     terms = {
         "l1": (prediction - batch.image).abs().mean() / batch.hole.mean().clamp_min(_LEAST_HOLE),
         "adversarial": for_generator(judged.float()),

@@ -46,7 +46,7 @@ class PenNetMethod:
                 raise InputError(f"{name} must be at least 0 and finite; got {value}.")
         if self.adversarial_loss not in ("hinge", "cross-entropy"):
             raise InputError(f"adversarial_loss must be hinge or cross-entropy; got {self.adversarial_loss!r}.")
-        if not all(isinstance(share, int | float) and 0 < share < 1 for share in self.drops):
+        if not all(0 < share < 1 for share in self.drops):
             raise InputError(f"drops must be shares of the run between 0 and 1; got {list(self.drops)}.")
 
 

@@ -5,12 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.errors import InputError
+from mendpix.weights.convert.deepfill_v2 import read_deepfill_v2
+from mendpix.weights.convert.edgeconnect import read_edgeconnect
 from mendpix.weights.convert.gdn_tf import read_gdn
+from mendpix.weights.convert.glcic import read_glcic
 from mendpix.weights.convert.imported import Imported
+from mendpix.weights.convert.pconv_naoto import read_pconv
+from mendpix.weights.convert.isnet import read_isnet
+from mendpix.weights.convert.pennet import read_pennet
 from mendpix.weights.network_file import save_network_file
 
 FORMATS: dict[str, Callable[[Path], Imported]] = {
+    "deepfillv2-torch": read_deepfill_v2,
+    "edgeconnect": read_edgeconnect,
     "gdn-tf": read_gdn,
+    "isnet": read_isnet,
+    "glcic": read_glcic,
+    "pconv-naoto": read_pconv,
+    "pennet": read_pennet,
 }
 """To add a format: write a function that reads it, and add its line here."""
 

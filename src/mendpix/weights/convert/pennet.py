@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from mendpix.errors import CheckpointError
 from mendpix.weights.convert.imported import Imported, SourceTensor
+from mendpix.weights.convert.spectral import IGNORED, complete_spectral_norm, spectral_keys
 from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
 
-GENERATOR_FIRST, DISCRIMINATOR_FIRST = "dw_conv01.0.weight", "encoder.0.weight"
+GENERATOR_FIRST, DISCRIMINATOR_FIRST = "dw_conv01.0.weight", "encoder.0.weight_orig"
 """The first kernels; their first axis is the base width."""
 
 TOP_KEYS = ("netG", "netD")
@@ -33,6 +34,9 @@ GENERATOR_KEYS = {
     "decoder.2": "head",
 }
 """The published generator's convolutions, to ours."""
+
+SPECTRAL_LAYERS = {f"encoder.{2 * number}": f"conv{number + 1}" for number in range(4)}
+"""The published discriminator's convolutions under spectral norm, to ours."""
 
 WAY_OUT = "Give gen_*.pth, dis_*.pth or the folder of them, as the published program saves them."
 """Said where a file is of another kind."""
@@ -56,6 +60,7 @@ def read_pennet(path: Path) -> Imported:
     for file in _files(path):
         tensors, rest = state_dict_in(file, TOP_KEYS)
         if any(name.startswith("encoder.") for name in tensors):
+            tensors = complete_spectral_norm(tensors, SPECTRAL_LAYERS)
             part, layout = "discriminator", _discriminator_layout(tensors, file.name)
         else:
             part, layout = "generator", _generator_layout(tensors, file.name)
@@ -96,12 +101,9 @@ def _generator_layout(tensors: Mapping[str, Tensor], title: str) -> Layout:
 
 def _discriminator_layout(tensors: Mapping[str, Tensor], title: str) -> Layout:
     """Do the same for the discriminator, whose spectral norm was saved in torch's older form."""
-    width = _first_axis(tensors, f"{DISCRIMINATOR_FIRST}_orig", title)
-    keys = {"classifier.weight": "head.weight", "classifier.bias": "head.bias"}
-    for number in range(4):
-        theirs, ours = f"encoder.{2 * number}.weight", f"conv{number + 1}.parametrizations.weight"
-        keys |= {f"{theirs}_orig": f"{ours}.original", f"{theirs}_u": f"{ours}.0._u", f"{theirs}_v": f"{ours}.0._v"}
-    return Layout("pennet-discriminator", {"base_channels": width}, keys, {}, {})
+    width = _first_axis(tensors, DISCRIMINATOR_FIRST, title)
+    keys = {"classifier.weight": "head.weight", "classifier.bias": "head.bias"} | spectral_keys(SPECTRAL_LAYERS)
+    return Layout("pennet-discriminator", {"base_channels": width}, keys, IGNORED, {})
 
 
 def _first_axis(tensors: Mapping[str, Tensor], name: str, title: str) -> int:
