@@ -30,3 +30,18 @@ def write_small_squeezenet(path, *, seed=0, without=()):
         channels = 2 * expanded
     np.savez(path, **{name: array.astype(np.float32) for name, array in arrays.items() if name not in without})
     return path
+
+
+def vgg_arrays(depth, *, width=2, seed=0):
+    """Make arrays like those of torchvision's VGG, with few channels."""
+    generator = np.random.default_rng(seed)
+    arrays, number, channels = {}, 0, 3
+    for block, count in enumerate({16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}[depth]):
+        for _ in range(count):
+            outputs = width * min(2**block, 8)
+            kernel = generator.normal(0, np.sqrt(2 / (9 * channels)), (outputs, channels, 3, 3))
+            arrays[f"features.{number}.weight"] = kernel.astype(np.float32)
+            arrays[f"features.{number}.bias"] = generator.normal(0, 0.1, outputs).astype(np.float32)
+            number, channels = number + 2, outputs
+        number += 1
+    return arrays

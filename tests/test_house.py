@@ -53,6 +53,7 @@ CONTRACT = {
     "fills",
     "images",
     "masks",
+    "poisson",
     "typed_toml",
     *(path.stem for path in PACKAGE.glob("image_*.py")),
 }

@@ -58,6 +58,21 @@ def grey_generator(path: Path, **facts: object) -> Path:
     )
 
 
+def flat_generator(path: Path, value: float = 0.5, **facts: object) -> Path:
+    """Answers with one value everywhere, known pixels too."""
+    return write_model(
+        path,
+        [
+            helper.make_node("Mul", ["image", "nothing"], ["blank"]),
+            helper.make_node("Add", ["blank", "value"], ["prediction"]),
+        ],
+        facts=Facts("tiny-flat", "generator", **facts),
+        inputs=("image", "hole"),
+        output="prediction",
+        constants={"nothing": np.array(0, np.float32), "value": np.array(value, np.float32)},
+    )
+
+
 def first_fill_generator(path: Path, which: int = 0, **facts: object) -> Path:
     """Answers with one of the first fills: 0 = harmonic, 1 = Navier–Stokes. Fails on sizes not divisible by 8."""
     constants = {

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import mendpix as library
+from tiny_models import flat_generator
 
 CLASSICAL = ("--model", "harmonic", "--detector", "none")
 
@@ -54,6 +55,21 @@ def test_fills_the_hole_and_leaves_the_rest(mendpix, folder):
     expected = library.inpaint(photo, mask, model="harmonic", detector=None).image
     assert (out == expected).all()
     assert sorted(path.name for path in folder.iterdir()) == ["mask.png", "out.png", "photo.png"]
+
+
+def test_finishes_fills(mendpix, folder):
+    arguments = ("inpaint", folder / "photo.png", folder / "mask.png", "-o", folder / "out.png", "--detector", "none")
+    model = ("--model", flat_generator(folder / "flat.onnx"))
+    outs: list[np.ndarray] = []
+    for finish in ("none", "poisson"):
+        result = mendpix(*arguments, *model, "--finish", finish, "-f")
+        assert result.exit_code == 0, result.output
+        outs.append(pixels(folder / "out.png").astype(int))
+    photo, mask = pixels(folder / "photo.png").astype(int), pixels(folder / "mask.png")
+    assert all((out[mask == 0] == photo[mask == 0]).all() for out in outs)
+    off = [np.abs(out - photo)[mask > 0].mean() for out in outs]
+    assert off[1] < off[0] / 2  # grey everywhere, then smooth from border to border
+    assert mendpix(*arguments, "--finish", "telea").exit_code == 2
 
 
 def test_says_in_one_line_what_it_did(mendpix, folder):

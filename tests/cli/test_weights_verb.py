@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 from mendpix.weights.convert.formats import FORMATS
+from mendpix.weights.published import METHODS, NOTE
 from tf_writer import gdn_shapes, gdn_variables, with_optimiser, write_checkpoint
 
 WEIGHTS = len(gdn_shapes(2, 2, 2))
@@ -142,3 +143,29 @@ def test_without_a_verb_the_help_is_shown(mendpix):
     result = mendpix("weights")
     assert result.exit_code == 2
     assert "import" in result.output
+
+
+def test_the_list_tells_of_every_method(mendpix):
+    result = mendpix("weights", "list")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1] if not line.startswith(" ")] == list(METHODS)
+    start = lines.index("pennet: PEN-Net, pyramid-context encoder; Zeng et al., CVPR 2019")
+    assert lines[start + 1 : start + 4] == [
+        "  networks  pennet 10.2 M, pennet-discriminator 4.3 M parameters; the first is 41 MB in float32",
+        "  facts     takes image, hole; multiples of 64 px from 64 px; at most 256 px at once; "
+        "float16 and bfloat16 too; 25.7 G multiply-adds at 256 x 256",
+        "  import    --format pennet",
+    ]
+    assert lines[-1] == NOTE
+    assert all(f"--format {form}" in result.stdout for form in FORMATS)
+
+
+def test_the_list_as_json_is_one_object(mendpix):
+    result = mendpix("weights", "list", "--json")
+    assert result.stdout.count("\n") == 1
+    methods = {method["name"]: method for method in json.loads(result.stdout)["methods"]}
+    assert methods.keys() == METHODS.keys()
+    assert methods["gdn"]["parameters"]["gdn"] == 10_779_328
+    assert methods["gdn"]["formats"] == ["gdn-tf"]
+    assert methods["scenes"]["embedded"][0] == "scenes"

@@ -2,7 +2,14 @@ import math
 
 import torch
 
-from mendpix.losses.adversarial import adversarial_discriminator, adversarial_generator
+from mendpix.losses.adversarial import (
+    adversarial_discriminator,
+    adversarial_generator,
+    hinge_discriminator,
+    hinge_generator,
+    least_squares_discriminator,
+    least_squares_generator,
+)
 
 
 def test_they_are_the_papers_logarithms():
@@ -34,3 +41,35 @@ def test_gradients_are_right_and_finite_far_out():
     assert torch.autograd.gradcheck(adversarial_discriminator, (real, fake))
     assert torch.autograd.gradcheck(adversarial_generator, (fake,))
     assert torch.isfinite(adversarial_discriminator(torch.tensor([1e4, -1e4]), torch.tensor([1e4, -1e4])))
+
+
+def test_hinge_by_hand():
+    real, fake = torch.tensor([2.0, 0.0, -1.0]), torch.tensor([-2.0, 0.0, 1.0])
+    assert hinge_discriminator(real, fake).item() == 2  # (0 + 1 + 2) / 3 twice
+    assert math.isclose(hinge_generator(torch.tensor([1.0, -4.0])).item(), 1.5)
+    assert hinge_discriminator(torch.tensor([1.0]), torch.tensor([-1.0])).item() == 0
+
+
+def test_a_discriminator_learns_nothing_from_what_is_beyond_the_hinge():
+    logits = torch.tensor([1.5, 0.5], requires_grad=True)
+    hinge_discriminator(logits, torch.zeros(1)).backward()
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [0.0, -0.5]
+
+
+def test_least_squares_are_of_probabilities():
+    torch.manual_seed(0)
+    real, fake = torch.randn(5), torch.randn(5)
+    photo, prediction = torch.sigmoid(real), torch.sigmoid(fake)
+    assert torch.allclose(least_squares_generator(fake), ((1 - prediction) ** 2).mean())
+    assert torch.allclose(least_squares_discriminator(real, fake), ((1 - photo) ** 2).mean() + (prediction**2).mean())
+    assert math.isclose(least_squares_discriminator(torch.zeros(2), torch.zeros(2)).item(), 0.5)
+
+
+def test_gradients_of_the_others_are_right():
+    real = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    fake = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    for pair in (hinge_discriminator, least_squares_discriminator):
+        assert torch.autograd.gradcheck(pair, (real, fake))
+    for single in (hinge_generator, least_squares_generator):
+        assert torch.autograd.gradcheck(single, (fake,))

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mendpix.errors import ShapeError  # noqa: E402 - after the skip above
-from mendpix.losses.perceptual import feature_l1  # noqa: E402
+from mendpix.losses.perceptual import feature_l1, perceptual_l1  # noqa: E402
 
 
 def activations(seed, dtype=torch.float32):
@@ -66,3 +66,31 @@ def test_layers_that_differ_are_refused():
     small = {name: found[..., :-1] for name, found in activations(1).items()}
     with pytest.raises(ShapeError, match="layer conv1 of prediction and target must have one shape"):
         feature_l1(activations(1), small)
+
+
+def test_the_published_term_sums_layers_and_averages_values():
+    prediction = [torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[10.0]]]])]
+    target = [torch.tensor([[[[2.0, 2.0]]]]), torch.tensor([[[[40.0]]]])]
+    assert float(perceptual_l1(prediction, target)) == pytest.approx(1 + 30)
+    assert float(perceptual_l1(target, target)) == 0
+
+
+def test_the_published_term_is_summed_in_float32_and_spares_the_target():
+    prediction, target = ([*activations(seed).values()] for seed in (1, 2))
+    rough = [[layer.bfloat16() for layer in layers] for layers in (prediction, target)]
+    assert perceptual_l1(*rough).dtype is torch.float32
+    assert float(perceptual_l1(*rough)) == pytest.approx(float(perceptual_l1(prediction, target)), rel=0.01)
+    for layer in (*prediction, *target):
+        layer.requires_grad_()
+    perceptual_l1(prediction, target).backward()
+    assert all(layer.grad is not None for layer in prediction)
+    assert all(layer.grad is None for layer in target)
+
+
+def test_the_published_term_refuses_layers_that_differ():
+    layers = [*activations(1).values()]
+    for other in (layers[:1], [layer[..., :-1] for layer in layers], layers[::-1]):
+        with pytest.raises(ShapeError, match="same layers"):
+            perceptual_l1(layers, other)
+    with pytest.raises(ShapeError, match="at least one"):
+        perceptual_l1([], [])

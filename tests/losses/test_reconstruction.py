@@ -9,7 +9,16 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402 - torch is an extra
 
 from mendpix.errors import InputError, ShapeError  # noqa: E402
-from mendpix.losses.reconstruction import gradient_l1, hole_weight_map, l1, weight_map, weighted_l1  # noqa: E402
+from mendpix.losses.reconstruction import (  # noqa: E402
+    DEEPEST_PX,
+    discount_map,
+    gradient_l1,
+    hole_weight_map,
+    l1,
+    spatially_discounted_l1,
+    weight_map,
+    weighted_l1,
+)
 
 MAPPINGS = [10.0, math.e, "linear"]
 
@@ -145,3 +154,44 @@ def test_the_gradient_loss_counts_steps_and_no_tone() -> None:
     error[1, :, :, 2:] = 0.5  # one step of 0.5 in each row of 5 pixels
     assert torch.allclose(gradient_l1(error), torch.tensor([0.0, 0.5 / 4]))
     assert torch.allclose(gradient_l1(error.mT), torch.tensor([0.0, 0.5 / 4]))
+
+
+def test_weights_fall_towards_the_middle_of_a_rectangle() -> None:
+    """For a rectangle the published program's rule: the factor to the power of the distance to the nearest side."""
+    hole = torch.zeros(1, 1, 20, 24)
+    hole[:, :, 3:15, 5:22] = 1
+    found = discount_map(hole, 0.9)
+    for row in range(12):
+        for column in range(17):
+            depth = min(row, 11 - row, column, 16 - column)
+            assert found[0, 0, 3 + row, 5 + column].item() == pytest.approx(0.9**depth)
+    assert (found[hole == 0] == 1).all()
+
+
+def test_the_pictures_border_is_no_rim_of_the_hole() -> None:
+    hole = torch.ones(1, 1, 3, 200)
+    hole[..., 0] = 0
+    found = discount_map(hole, 0.5)[0, 0]
+    assert found[1, 1:5].tolist() == [1, 0.5, 0.25, 0.125]
+    assert found[2, -1].item() == pytest.approx(0.5**DEEPEST_PX)
+    assert torch.isfinite(discount_map(torch.ones(1, 1, 4, 4))).all()
+
+
+def test_discounted_l1_is_a_mean_over_the_hole() -> None:
+    hole = torch.zeros(2, 1, 6, 8, dtype=torch.float64)
+    hole[0, :, 1:4, 1:4] = 1
+    prediction, target = picture(1), picture(2)
+    error = (prediction - target).abs()[0, :, 1:4, 1:4]
+    weight = torch.full((3, 3), 1.0, dtype=torch.float64)
+    weight[1, 1] = 0.7
+    found = spatially_discounted_l1(prediction, target, hole, 0.7)
+    torch.testing.assert_close(found, (weight * error).mean())
+    torch.testing.assert_close(spatially_discounted_l1(prediction, target, hole, 1.0), error.mean())
+    assert spatially_discounted_l1(prediction, target, torch.zeros_like(hole)).item() == 0
+
+
+def test_discounted_l1_refuses_what_does_not_fit() -> None:
+    with pytest.raises(InputError, match=r"factor must be above 0 and at most 1; got 1\.5"):
+        discount_map(torch.ones(1, 1, 4, 4), 1.5)
+    with pytest.raises(ShapeError, match="hole must be one value per pixel"):
+        spatially_discounted_l1(picture(1), picture(2), torch.ones(2, 6, 8))

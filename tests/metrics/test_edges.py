@@ -46,6 +46,33 @@ def test_noise_of_any_size_too(size):
     assert np.array_equal(find_edges(picture), expected)
 
 
+@pytest.mark.parametrize("sigma", [1.0, 2.0])
+@pytest.mark.parametrize("photo", ["astronaut", "coffee"])
+def test_the_edges_of_known_pixels_are_those_that_scikit_image_finds(photo, sigma):
+    skimage = pytest.importorskip("skimage")
+    picture = getattr(skimage.data, photo)()[40:296, 60:340] / 255
+    known = noise(256, 280)[..., 0] > 0.002  # single pixels are missing,
+    known[60:150, 80:190] = known[200:203] = known[:30, :40] = False  # a rectangle, a line and a corner
+    expected = skimage.feature.canny(skimage.color.rgb2gray(picture), sigma=sigma, mask=known)
+    found = find_edges(picture, sigma, known)
+    assert expected.any()
+    assert (found != expected).mean() <= TOLERANCE  # (Measured: not a pixel differs.)
+    assert not found[~known].any()
+    assert (found != find_edges(picture, sigma)).any()
+    other = np.where(known[..., None], picture, noise(256, 280, seed=8))
+    assert np.array_equal(found, find_edges(other, sigma, known))
+
+
+def test_known_pixels_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match=r"known must be \(40, 53\) like its image; got \(53, 40\)"):
+        find_edges(noise(), 1.0, np.ones((53, 40)))
+
+
+def test_all_known_is_nearly_the_same_as_nothing_said():
+    picture = noise()
+    assert np.array_equal(find_edges(picture, 1.0, np.ones((40, 53)))[2:-2, 2:-2], find_edges(picture)[2:-2, 2:-2])
+
+
 def test_plateaus_may_differ_a_little():
     """Where neighbours are exactly alike, rounding decides which of them is the ridge."""
     skimage = pytest.importorskip("skimage")

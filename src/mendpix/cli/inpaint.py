@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,6 +58,10 @@ def inpaint(
     detector: Annotated[
         str, typer.Option(metavar="NAME|FILE|none", help="Which model looks for artifacts; `none` for no look.")
     ] = "scenes-detector",
+    finish: Annotated[
+        Literal["none", "poisson"],
+        typer.Option(help="poisson: blend what a model paints into its surroundings, so that no seam shows."),
+    ] = "none",
     dilate: Annotated[int, typer.Option(metavar="PX", min=0, help="Grow the hole by this many pixels.")] = 0,
     invert_mask: Annotated[bool, typer.Option("--invert-mask", help="The mask is black where to fill.")] = False,
     threads: Annotated[
@@ -94,7 +98,7 @@ def inpaint(
         with LateProgress(quiet=quiet) as progress:
             picture = read_picture(photo)
             check_format(picture, out)
-            mend = Inpainter(model, detector=detector if detects else None, threads=threads)
+            mend = Inpainter(model, detector=detector if detects else None, threads=threads, finish=finish)
             result = mend(
                 picture,
                 mask,

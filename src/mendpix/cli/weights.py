@@ -1,5 +1,6 @@
-"""`mendpix weights import`: other programs' weights in, a network file out. Parses options, calls, and tells."""
+"""`mendpix weights`: which methods there are, and other programs' weights as network files. Parses and tells."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from mendpix.cli.console import failures_as_sentences, print_json, say
 from mendpix.cli.extras import need_train_extra
 from mendpix.cli.outputs import check_outputs
 from mendpix.errors import OutputError
+from mendpix.weights.published import METHODS, NOTE, PublishedMethod
 
 if TYPE_CHECKING:
     from mendpix.weights.convert.formats import ImportReport
@@ -16,12 +18,55 @@ if TYPE_CHECKING:
 NETWORK_SUFFIX = ".safetensors"
 """How network files end."""
 
+FORMAT_NAMES = ", ".join(form for method in METHODS.values() for form in method.formats)
+"""All formats, as the methods' table has them; the importers themselves need torch."""
+
 weights = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @weights.callback()
 def root() -> None:
-    """Use weights that other programs published."""
+    """See which methods there are, and use weights that other programs published."""
+
+
+@weights.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,
+) -> None:
+    """List the methods: their networks and facts, what can be imported, where weights come from, how to train.
+
+    Published weights do not come with mendpix. Numbers are those of the published sizes; a model may have others.
+    Recipes lie in the folder recipes of the repository, the small one first.
+    """
+    with failures_as_sentences():
+        if as_json:
+            methods = [{"name": name, **asdict(method)} for name, method in METHODS.items()]
+            print_json({"methods": methods, "note": NOTE})
+            return
+        for name, method in METHODS.items():
+            for line in describe(name, method):
+                say(line)
+        say(NOTE)
+
+
+def describe(name: str, method: PublishedMethod) -> list[str]:
+    """Return what is told of a method, its name first, the rest indented."""
+    networks = ", ".join(f"{network} {size / 1e6:.1f} M" for network, size in method.parameters.items())
+    facts = [f"takes {', '.join(method.inputs)}", f"multiples of {method.multiple_of} px from {method.minimum} px"]
+    if method.preferred_px:
+        facts.append(f"at most {method.preferred_px} px at once")
+    precisions = [kind for kind, is_so in (("float16", method.half), ("bfloat16", method.bfloat16)) if is_so]
+    facts.append(" and ".join(precisions) + " too" if precisions else "float32 alone")
+    size_mb = 4 * next(iter(method.parameters.values())) / 1e6
+    told = {
+        "networks": f"{networks} parameters; the first is {size_mb:.0f} MB in float32",
+        "facts": f"{'; '.join(facts)}; {method.macs_g:.1f} G multiply-adds at 256 x 256",
+        "import": " or ".join(f"--format {form}" for form in method.formats) or "nothing",
+        "weights": f"{method.source}; licence {method.licence}" if method.licence else method.source,
+        "recipes": ", ".join(method.recipes),
+        "embedded": ", ".join(f"--model {model}" for model in method.embedded) or "none",
+    }
+    return [f"{name}: {method.title}", *(f"  {what:<9} {text}" for what, text in told.items())]
 
 
 @weights.command("import")
@@ -31,11 +76,15 @@ def import_(
         typer.Argument(
             metavar="CHECKPOINT",
             readable=False,
-            help="The published weights: for gdn-tf the checkpoint's name (log-99), its .index file, or its folder.",
+            help="The published weights: a PyTorch file, or the folder of a method that has several; for gdn-tf the "
+            "checkpoint's name (log-99), its .index file, or its folder.",
         ),
     ],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="What the weights are: gdn-tf (GDN, TensorFlow).")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help=f"What the weights are: {FORMAT_NAMES}; see `mendpix weights list`."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE.safetensors", help="The network file to write.")
@@ -108,7 +157,7 @@ def tell(report: "ImportReport", out: Path | None, *, every: bool) -> None:
     for part, name in imported.names.items():
         sizes = ", ".join(f"{key} {value}" for key, value in imported.sizes(part).items())
         say(f"{part}: {name}, {sizes}, {imported.parameters(part):,} parameters")
-    if "detector" not in imported.names:
+    if "detector" not in imported.names and imported.names.get("generator") == "gdn":
         say("detector: not in it")
     kinds = ", ".join(f"{count} × {kind}" for kind, count in imported.ignored.items())
     ignored = sum(imported.ignored.values())

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
+from typing import get_args
 
 import numpy as np
 from PIL import Image as PilImage
@@ -15,7 +16,7 @@ from mendpix.images import Picture, PictureSource, read_picture
 from mendpix.inference.blend import detect_in
 from mendpix.inference.highres import plan_windows
 from mendpix.inference.holes import find_holes
-from mendpix.inference.opened import Model, OpenModels
+from mendpix.inference.opened import Finish, Model, OpenModels
 from mendpix.inference.rounds import Assigned, open_all, plan_rounds, run_rounds
 from mendpix.inference.routing import Choice, HoleFill, choose_methods, told
 from mendpix.inference.stages import Stages
@@ -68,6 +69,7 @@ class Inpainter:
         *,
         detector: str | os.PathLike[str] | DetectorEngine | None = "scenes-detector",
         threads: int | None = None,
+        finish: Finish = "none",
     ) -> None:
         """Load the models. Those that `auto` chooses among are loaded when they are first needed.
 
@@ -75,13 +77,18 @@ class Inpainter:
             model: What fills: a name (`mendpix.list_models()`), the path of a model file, or an engine.
             detector: What looks for filled pixels, likewise; None = do not look.
             threads: Threads for one run of a network; None = one per core.
+            finish: `poisson` blends every fill into its surroundings, so that no seam shows: for networks whose colours
+                are a little off, as GLCIC's authors do. What is copied is not changed by it.
 
         Raises:
+            InputError: If `finish` is none of these.
             ModelError: If a name is unknown, or a file missing, broken or of the other kind.
             MissingExtraError: If the model needs a package that is not installed.
         """
+        if finish not in get_args(Finish):
+            raise InputError(f"finish must be one of {', '.join(get_args(Finish))}; got {finish!r}.")
         self._model = model
-        self._models = OpenModels(threads)
+        self._models = OpenModels(threads, finish)
         if _is_auto(model):
             find_model(AUTO)
         else:
@@ -269,6 +276,7 @@ def inpaint(
     choose: Choose | None = None,
     exclude: PictureSource | None = None,
     threads: int | None = None,
+    finish: Finish = "none",
     progress: Progress | None = None,
 ) -> Result:
     """Fill the holes of one picture. For many pictures keep an `Inpainter`, which loads its models once.
@@ -283,20 +291,21 @@ def inpaint(
         choose: Other models for single holes, by their number in `Result.fills`.
         exclude: What must not be copied from, like `mask`: white = not from here. For models that copy.
         threads: Threads for one run of a network; None = one per core.
+        finish: `poisson` blends every fill into its surroundings; see `Inpainter`.
         progress: Told now and then the share done and a word for the stage; what it raises stops the work.
 
     Returns:
         The filled picture and what is known about it.
 
     Raises:
-        InputError: If picture, mask, `choose` or `exclude` cannot be used.
+        InputError: If picture, mask, `choose`, `exclude` or `finish` cannot be used.
         ModelError: If a model is unknown, or a file missing, broken or of the other kind.
         MissingExtraError: If the model needs a package that is not installed.
 
     Example:
         >>> inpaint("photo.jpg", "mask.png").image.save("mended.png")  # doctest: +SKIP
     """
-    inpainter = Inpainter(model, detector=detector, threads=threads)
+    inpainter = Inpainter(model, detector=detector, threads=threads, finish=finish)
     return inpainter(
         image,
         mask,

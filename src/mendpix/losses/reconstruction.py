@@ -155,8 +155,8 @@ def spatially_discounted_l1(prediction: Tensor, target: Tensor, hole: Tensor, fa
         factor: As for `discount_map`.
 
     Returns:
-        Scalar: mean over channels and the batch's hole pixels of ``factor ** depth * |prediction - target|``; 0 if there
-        are none.
+        Scalar: mean over channels and the batch's hole pixels of ``factor ** depth * |prediction - target|``; 0 if
+        there are none.
 
     Raises:
         ShapeError: If the shapes do not fit each other.

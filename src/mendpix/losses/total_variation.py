@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ, in a picture or in a part of it. Knows no network and no target.
+"""Total variation: how much neighbouring pixels differ, in a picture or a part of it. Knows no network and no target.
 
 Partial convolution (Liu et al. 2018) counts it in the hole and one pixel around it, so that the seam counts too; the
 well-known port counts the whole picture.

@@ -54,8 +54,8 @@ class ContextualAttention(nn.Module):
         # In half precision ten times a score has no decimals left, so autocast stays out.
         kind = features.device.type
         with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
-            dtype = features.dtype
-            return self._attend(features.float() if dtype in (torch.float16, torch.bfloat16) else features, hole).to(dtype)
+            exact = features.to(torch.promote_types(features.dtype, torch.float32))
+            return self._attend(exact, hole).to(features.dtype)
 
     def _attend(self, features: Tensor, hole: Tensor) -> Tensor:
         height, width = features.shape[2] // 2, features.shape[3] // 2  # N = height * width positions
@@ -86,11 +86,11 @@ class ContextualAttention(nn.Module):
         return whole[:, :, 1:-1, 1:-1] / 4  # every value is the sum of four overlapping patches
 
 
-def shrink(map: Tensor, factor: int, *, aligned: bool) -> Tensor:
-    """Sample a map at every `factor`-th position, without averaging.
+def shrink(plane: Tensor, factor: int, *, aligned: bool) -> Tensor:
+    """Sample a plane at every `factor`-th position, without averaging.
 
     Args:
-        map: Shape (B, C, H, W), H and W multiples of `factor`.
+        plane: Shape (B, C, H, W), H and W multiples of `factor`.
         factor: How many times smaller.
         aligned: Keep the first and the last row and column, and space the others evenly between them (TensorFlow's
             nearest neighbour with aligned corners); otherwise the first of every `factor`.
@@ -99,10 +99,10 @@ def shrink(map: Tensor, factor: int, *, aligned: bool) -> Tensor:
         Shape (B, C, H / factor, W / factor).
     """
     if not aligned:
-        return map[:, :, ::factor, ::factor]
-    rows = _aligned(map.shape[2] // factor, factor, map.device)
-    columns = _aligned(map.shape[3] // factor, factor, map.device)
-    return map.index_select(2, rows).index_select(3, columns)
+        return plane[:, :, ::factor, ::factor]
+    rows = _aligned(plane.shape[2] // factor, factor, plane.device)
+    columns = _aligned(plane.shape[3] // factor, factor, plane.device)
+    return plane.index_select(2, rows).index_select(3, columns)
 
 
 def _aligned(count: int, factor: int, device: torch.device) -> Tensor:
@@ -111,10 +111,10 @@ def _aligned(count: int, factor: int, device: torch.device) -> Tensor:
     return factor * index + (2 * (factor - 1) * index + count - 1) // (2 * (count - 1))
 
 
-def _windows(map: Tensor) -> Tensor:
+def _windows(plane: Tensor) -> Tensor:
     """Put the 3 x 3 neighbours of every position side by side, zeros outside: (B, C, H, W) -> (B, 9C, H, W)."""
-    height, width = map.shape[2:]
-    padded = F.pad(map, (1, 1, 1, 1))
+    height, width = plane.shape[2:]
+    padded = F.pad(plane, (1, 1, 1, 1))
     return torch.cat([padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1)
 
 

@@ -35,7 +35,8 @@ class EvenConv2d(nn.Conv2d):
             inputs, outputs, kernel, stride, padding=0 if self.border else span // 2, dilation=dilation
         )  # fmt: skip
 
-    def forward(self, input: Tensor) -> Tensor:  # (B, C, H, W) to (B, C', H / stride, W / stride)
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Convolve a map: shape (B, C, H, W) to (B, C', H / stride, W / stride)."""
         return super().forward(F.pad(input, self.border) if self.border else input)
 
 

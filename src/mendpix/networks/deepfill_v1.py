@@ -8,6 +8,7 @@ known pixels: the generator returns a raw prediction of the whole picture.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +43,7 @@ class DeepFillV1Config:
 
 @dataclass(frozen=True)
 class DeepFillV1CriticConfig:
-    """Sizes of a critic. The defaults are those of the global one, of the published program and of the port:
-    2,733,441 parameters."""
+    """Sizes of a critic. The defaults are those of the published global one: 2,733,441 parameters."""
 
     base_channels: int = 64
     """Channels after the first convolution; twice as many after the second, four times as many after the third."""
@@ -99,34 +99,34 @@ class DeepFillV1Generator(nn.Module):
         same = config.padding == "same"
         # Inputs of every encoder: picture, a plane of ones that shows where the picture ends, hole.
         self.coarse_encoder = nn.Sequential(
-            EluConv(5, full, 5, same=same),
-            EluConv(full, half, stride=2, same=same),
-            EluConv(half, half),
-            EluConv(half, quarter, stride=2, same=same),
-            EluConv(quarter, quarter),
-            EluConv(quarter, quarter),
+            _EluConv(5, full, 5, same=same),
+            _EluConv(full, half, stride=2, same=same),
+            _EluConv(half, half),
+            _EluConv(half, quarter, stride=2, same=same),
+            _EluConv(quarter, quarter),
+            _EluConv(quarter, quarter),
         )
         self.coarse_dilated = _dilated(quarter)
         self.coarse_decoder = _decoder(quarter, full)
         self.refine_encoder = nn.Sequential(
-            EluConv(5, full, 5, same=same),
-            EluConv(full, full, stride=2, same=same),
-            EluConv(full, half),
-            EluConv(half, half, stride=2, same=same),
-            EluConv(half, quarter),
-            EluConv(quarter, quarter),
+            _EluConv(5, full, 5, same=same),
+            _EluConv(full, full, stride=2, same=same),
+            _EluConv(full, half),
+            _EluConv(half, half, stride=2, same=same),
+            _EluConv(half, quarter),
+            _EluConv(quarter, quarter),
         )
         self.refine_dilated = _dilated(quarter)
         self.match_encoder = nn.Sequential(
-            EluConv(5, full, 5, same=same),
-            EluConv(full, full, stride=2, same=same),
-            EluConv(full, half),
-            EluConv(half, quarter, stride=2, same=same),
-            EluConv(quarter, quarter),
-            EluConv(quarter, quarter, rectified=True),
+            _EluConv(5, full, 5, same=same),
+            _EluConv(full, full, stride=2, same=same),
+            _EluConv(full, half),
+            _EluConv(half, quarter, stride=2, same=same),
+            _EluConv(quarter, quarter),
+            _EluConv(quarter, quarter, rectified=True),
         )
         self.attention = ContextualAttention(aligned=same, soft_norm=not same)
-        self.match_decoder = nn.Sequential(EluConv(quarter, quarter), EluConv(quarter, quarter))
+        self.match_decoder = nn.Sequential(_EluConv(quarter, quarter), _EluConv(quarter, quarter))
         self.refine_decoder = _decoder(2 * quarter, full)
         self.apply(_xavier)
 
@@ -190,8 +190,7 @@ class DeepFillV1Critic(nn.Module):
         width = config.base_channels
         widths = (3, width, 2 * width, 4 * width, config.last_multiple * width)
         self.layers = nn.ModuleList(
-            EvenConv2d(before, after, 5, stride=2, same=config.padding == "same")
-            for before, after in zip(widths, widths[1:], strict=False)
+            EvenConv2d(before, after, 5, stride=2, same=config.padding == "same") for before, after in pairwise(widths)
         )
         self.side = config.picture_px // 16
         self.linear = nn.Linear(widths[-1] * self.side**2, 1)
@@ -217,7 +216,7 @@ class DeepFillV1Critic(nn.Module):
         return F.conv2d(x, kernel, self.linear.bias, stride=self.side)
 
 
-class EluConv(nn.Module):
+class _EluConv(nn.Module):
     """A convolution with an ELU behind it.
 
     Args:
@@ -226,22 +225,22 @@ class EluConv(nn.Module):
         kernel: Side of the kernel, px.
         stride: 1 or 2.
         dilation: Step between taps, px.
-        double: Whether the map is doubled in size before (nearest).
+        enlarge: Whether the map is doubled in size before (nearest).
         rectified: Whether it is a ReLU instead of an ELU.
         same: As for `EvenConv2d`.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, double: bool = False,
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, enlarge: bool = False,
         rectified: bool = False, same: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.conv = EvenConv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, same=same)
-        self.double = double
+        self.enlarge = enlarge
         self.rectified = rectified
 
     def forward(self, x: Tensor) -> Tensor:  # (B, inputs, H, W) to (B, outputs, H', W')
-        if self.double:
+        if self.enlarge:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.conv(x)
         return F.relu(x) if self.rectified else F.elu(x)
@@ -249,19 +248,19 @@ class EluConv(nn.Module):
 
 def _dilated(channels: int) -> nn.Sequential:
     """Return the four layers that see far: their taps lie 2, 4, 8 and 16 positions apart."""
-    return nn.Sequential(*(EluConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
+    return nn.Sequential(*(_EluConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
 
 
 def _decoder(inputs: int, full: int) -> nn.Sequential:
     """Return the layers from 1/4 of the resolution to the picture; the last one is plain."""
     half, quarter = 2 * full, 4 * full
     return nn.Sequential(
-        EluConv(inputs, quarter),
-        EluConv(quarter, quarter),
-        EluConv(quarter, half, double=True),
-        EluConv(half, half),
-        EluConv(half, full, double=True),
-        EluConv(full, full // 2),
+        _EluConv(inputs, quarter),
+        _EluConv(quarter, quarter),
+        _EluConv(quarter, half, enlarge=True),
+        _EluConv(half, half),
+        _EluConv(half, full, enlarge=True),
+        _EluConv(full, full // 2),
         EvenConv2d(full // 2, 3, 3),
     )
 

@@ -9,6 +9,7 @@ the whole picture.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,8 @@ class DeepFillV2Config:
 
     padding: str = "same"
     """`same`: stride 2 has TensorFlow's border and every second position is sampled with aligned corners, as
-    published. `even`: equal borders and plain sampling, as a PyTorch port has it, whose weights do not fit the other."""
+    published. `even`: equal borders and plain sampling, as a PyTorch port has it. Weights of one do not fit the
+    other."""
 
     fuse: bool = True
     """Whether the attention's scores are fused with those of their neighbours."""
@@ -82,35 +84,35 @@ class DeepFillV2Generator(nn.Module):
         same = config.padding == "same"
         # Stage 1. Inputs: picture, a plane of ones that shows where the picture ends, hole.
         self.coarse_encoder = nn.Sequential(
-            GatedConv(5, full, 5, same=same),
-            GatedConv(full, half, stride=2, same=same),
-            GatedConv(half, half),
-            GatedConv(half, quarter, stride=2, same=same),
-            GatedConv(quarter, quarter),
-            GatedConv(quarter, quarter),
+            _GatedConv(5, full, 5, same=same),
+            _GatedConv(full, half, stride=2, same=same),
+            _GatedConv(half, half),
+            _GatedConv(half, quarter, stride=2, same=same),
+            _GatedConv(quarter, quarter),
+            _GatedConv(quarter, quarter),
         )
         self.coarse_dilated = _dilated(quarter)
         self.coarse_decoder = _decoder(quarter, full)
         # Stage 2. Input: the filled picture alone, for two branches that meet at the decoder.
         self.refine_encoder = nn.Sequential(
-            GatedConv(3, full, 5, same=same),
-            GatedConv(full, full, stride=2, same=same),
-            GatedConv(full, half),
-            GatedConv(half, half, stride=2, same=same),
-            GatedConv(half, quarter),
-            GatedConv(quarter, quarter),
+            _GatedConv(3, full, 5, same=same),
+            _GatedConv(full, full, stride=2, same=same),
+            _GatedConv(full, half),
+            _GatedConv(half, half, stride=2, same=same),
+            _GatedConv(half, quarter),
+            _GatedConv(quarter, quarter),
         )
         self.refine_dilated = _dilated(quarter)
         self.match_encoder = nn.Sequential(
-            GatedConv(3, full, 5, same=same),
-            GatedConv(full, full, stride=2, same=same),
-            GatedConv(full, half),
-            GatedConv(half, quarter, stride=2, same=same),
-            GatedConv(quarter, quarter),
-            GatedConv(quarter, quarter, rectified=True),
+            _GatedConv(3, full, 5, same=same),
+            _GatedConv(full, full, stride=2, same=same),
+            _GatedConv(full, half),
+            _GatedConv(half, quarter, stride=2, same=same),
+            _GatedConv(quarter, quarter),
+            _GatedConv(quarter, quarter, rectified=True),
         )
         self.attention = ContextualAttention(fuse=config.fuse, aligned=same)
-        self.match_decoder = nn.Sequential(GatedConv(quarter, quarter), GatedConv(quarter, quarter))
+        self.match_decoder = nn.Sequential(_GatedConv(quarter, quarter), _GatedConv(quarter, quarter))
         self.refine_decoder = _decoder(2 * quarter, full)
         self.apply(_keep_strength)
 
@@ -163,7 +165,8 @@ class DeepFillV2Critic(nn.Module):
         config: Sizes; the default is the published critic.
     """
 
-    facts = NetworkFacts(multiple_of=1, minimum=1, half=True, bfloat16=True)
+    # Not half: nothing bounds the scores, and early in training they may leave its range.
+    facts = NetworkFacts(multiple_of=1, minimum=1, half=False, bfloat16=True)
 
     def __init__(self, config: DeepFillV2CriticConfig | None = None) -> None:
         super().__init__()
@@ -171,8 +174,7 @@ class DeepFillV2Critic(nn.Module):
         width = config.base_channels
         widths = (4, width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width)
         self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(before, after, 5, stride=2))
-            for before, after in zip(widths, widths[1:], strict=False)
+            spectral_norm(nn.Conv2d(before, after, 5, stride=2)) for before, after in pairwise(widths)
         )
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
@@ -197,7 +199,7 @@ class DeepFillV2Critic(nn.Module):
         return x  # (B, 4C, H/64, W/64)
 
 
-class GatedConv(nn.Module):
+class _GatedConv(nn.Module):
     """A convolution that learns with every value how much of it to let through.
 
     Args:
@@ -206,22 +208,22 @@ class GatedConv(nn.Module):
         kernel: Side of the kernel, px.
         stride: 1 or 2.
         dilation: Step between taps, px.
-        double: Whether the map is doubled in size before (nearest).
+        enlarge: Whether the map is doubled in size before (nearest).
         rectified: Whether features pass a ReLU instead of an ELU.
         same: As for `EvenConv2d`.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, double: bool = False,
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, enlarge: bool = False,
         rectified: bool = False, same: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.conv = EvenConv2d(inputs, 2 * outputs, kernel, stride=stride, dilation=dilation, same=same)
-        self.double = double
+        self.enlarge = enlarge
         self.rectified = rectified
 
     def forward(self, x: Tensor) -> Tensor:  # (B, inputs, H, W) to (B, outputs, H', W')
-        if self.double:
+        if self.enlarge:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         features, gates = self.conv(x).chunk(2, 1)
         return (F.relu(features) if self.rectified else F.elu(features)) * torch.sigmoid(gates)
@@ -229,19 +231,19 @@ class GatedConv(nn.Module):
 
 def _dilated(channels: int) -> nn.Sequential:
     """Return the four layers that see far: their taps lie 2, 4, 8 and 16 positions apart."""
-    return nn.Sequential(*(GatedConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
+    return nn.Sequential(*(_GatedConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
 
 
 def _decoder(inputs: int, full: int) -> nn.Sequential:
     """Return the layers from 1/4 of the resolution to the picture; the last one is plain."""
     half, quarter = 2 * full, 4 * full
     return nn.Sequential(
-        GatedConv(inputs, quarter),
-        GatedConv(quarter, quarter),
-        GatedConv(quarter, half, double=True),
-        GatedConv(half, half),
-        GatedConv(half, full, double=True),
-        GatedConv(full, full // 2),
+        _GatedConv(inputs, quarter),
+        _GatedConv(quarter, quarter),
+        _GatedConv(quarter, half, enlarge=True),
+        _GatedConv(half, half),
+        _GatedConv(half, full, enlarge=True),
+        _GatedConv(full, full // 2),
         EvenConv2d(full // 2, 3, 3),
     )
 

@@ -1,12 +1,13 @@
 """GLCIC: a completion network of dilated convolutions, and a critic that looks at the whole and at the hole's place.
 
 From Iizuka, Simo-Serra, Ishikawa: "Globally and Locally Consistent Image Completion" (SIGGRAPH 2017). The defaults
-follow the well-known port, in which batch norm comes after the activation; `glcic_paper()` has it before, as the authors
-do. This module knows nothing of losses, of training, of files, or of keeping known pixels: the completion network
-returns a raw prediction of the whole picture.
+follow the well-known port, in which batch norm comes after the activation; `glcic_paper()` has it before, as the
+authors do. This module knows nothing of losses, of training, of files, or of keeping known pixels: the completion
+network returns a raw prediction of the whole picture.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -229,7 +230,7 @@ def _descent(config: GlcicDiscriminatorConfig, side_px: int, layers: int) -> tup
     made = nn.Sequential(
         *(
             _Layer(nn.Conv2d(before, after, 5, stride=2, padding=2), config.norm_first)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         )
     )
     return made, widths[-1] * side * side

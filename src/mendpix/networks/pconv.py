@@ -109,7 +109,10 @@ class PconvGenerator(nn.Module):
         self.config = config = config or PconvConfig()
         step = 2**config.levels
         self.facts = NetworkFacts(multiple_of=step, minimum=step, half=True, bfloat16=True)
-        widths = [3, *(config.base_channels * min(2**level, 8) for level in range(config.levels))]  # of the picture, 1/2
+        widths = [
+            3,
+            *(config.base_channels * min(2**level, 8) for level in range(config.levels)),
+        ]  # of the picture, 1/2
         kernels = [7, 5, 5, *(3 for _ in range(config.levels - 3))][: config.levels]
         self.encoder = nn.ModuleList(
             _Level(widths[level], widths[level + 1], kernel, stride=2, norm=level > 0)

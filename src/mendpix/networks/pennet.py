@@ -169,7 +169,7 @@ class PenNetDiscriminator(nn.Module):
         config: Sizes; the default is the published discriminator.
     """
 
-    # 47: leaves one patch. Three of five convolutions halve; an even kernel's border of 1 px would be 2 for this one.
+    # 47: leaves one patch. Kernels of 5 px with a border of 1 px lose 2 px each; three of the five also halve.
     facts = NetworkFacts(multiple_of=1, minimum=47, half=True, bfloat16=True, inputs=("image",))
 
     def __init__(self, config: PenNetDiscriminatorConfig | None = None) -> None:
@@ -238,8 +238,9 @@ def _attend(low: Tensor, high: Tensor, hole: Tensor, scale: float, window: int) 
     Returns:
         Shape (B, C, 2h, 2w).
     """
-    if not _is_exporting() and torch.is_autocast_enabled(low.device.type):
-        with torch.autocast(low.device.type, enabled=False):
+    device = low.device.type
+    if not _is_exporting() and device != "meta" and torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
             return _attend(low, high, hole, scale, window)
     exact = torch.promote_types(low.dtype, torch.float32)
     height, width = high.shape[2:]
@@ -280,7 +281,8 @@ def _overlay(patches: Tensor, height: int, width: int) -> Tensor:
     corners = patches.unflatten(2, (height, width)).chunk(4, dim=1)  # each (B, 4 C, h, w)
     borders = [(column, 1 - column, row, 1 - row) for row in (0, 1) for column in (0, 1)]
     placed = [F.pad(corner, border) for corner, border in zip(corners, borders, strict=True)]
-    return F.pixel_shuffle(placed[0] + placed[1] + placed[2] + placed[3], 2)[:, :, 1:-1, 1:-1]  # (B, C, 2h + 2, 2w + 2) without its border
+    squares = placed[0] + placed[1] + placed[2] + placed[3]  # (B, 4 C, h + 1, w + 1)
+    return F.pixel_shuffle(squares, 2)[:, :, 1:-1, 1:-1]  # (B, C, 2h + 2, 2w + 2) without its border
 
 
 def _stretch(x: Tensor, like: Tensor) -> Tensor:

@@ -177,6 +177,8 @@ def _check_picture(image: Tensor) -> None:
         raise ShapeError(
             f"image must be (B, 3, H, W) with H and W multiples of 8; got {tuple(image.shape)}. Pad it first."
         )
+    if not image.is_floating_point():
+        raise ShapeError(f"image must hold floats in [0, 1]; got {image.dtype}. Convert it with image.float() / 255.")
 
 
 def _check_generator(image: Tensor, hole: Tensor, fills: Tensor) -> None:

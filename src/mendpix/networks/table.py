@@ -38,6 +38,7 @@ from mendpix.networks.gdn import (
 )
 from mendpix.networks.glcic import GlcicConfig, GlcicDiscriminator, GlcicDiscriminatorConfig, GlcicGenerator
 from mendpix.networks.isnet import IsnetConfig, IsnetGenerator
+from mendpix.networks.isnet_unet import IsnetUnetConfig, IsnetUnetGenerator
 from mendpix.networks.patchgan import PatchGan, PatchGanConfig
 from mendpix.networks.pconv import PconvConfig, PconvGenerator
 from mendpix.networks.pennet import PenNetConfig, PenNetDiscriminator, PenNetDiscriminatorConfig, PenNetGenerator
@@ -71,6 +72,7 @@ NETWORKS: dict[str, NetworkEntry] = {
     "glcic": NetworkEntry("generator", GlcicConfig, GlcicGenerator),
     "glcic-discriminator": NetworkEntry("discriminator", GlcicDiscriminatorConfig, GlcicDiscriminator),
     "isnet": NetworkEntry("generator", IsnetConfig, IsnetGenerator),
+    "isnet-unet": NetworkEntry("generator", IsnetUnetConfig, IsnetUnetGenerator),
     "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan),
     "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator),
     "pennet": NetworkEntry("generator", PenNetConfig, PenNetGenerator),

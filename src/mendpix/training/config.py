@@ -64,7 +64,7 @@ class NetworkConfig:
     sizes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Fields of that network's config dataclass."""
     start: str = ""
-    """Checkpoint folder (or its .safetensors file) to take weights from; empty = fresh weights."""
+    """Checkpoint folder (or its .safetensors file), or network file, to take weights from; empty = fresh weights."""
 
 
 @dataclass(frozen=True)

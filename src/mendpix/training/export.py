@@ -129,6 +129,7 @@ def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
         context_px=64,
         max_hole_px=MAX_HOLE_PX if part == "generator" else None,
         first_fill_radius_px=FIRST_FILL_RADIUS_PX,
+        edges_sigma=getattr(network.config, "edges_sigma", Facts.edges_sigma) if part == "generator" else 2.0,
         inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]  # declared facts
     )
 

@@ -43,7 +43,10 @@ def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Mod
     network = build_network(config.name, config.sizes, kind=kind)
     if config.start:
         path = Path(config.start)
-        load_strictly(network, read_tensors(path / f"{part}.safetensors" if path.is_dir() else path), config.start)
+        tensors = read_tensors(path / f"{part}.safetensors" if path.is_dir() else path)
+        prefix = f"{part}/"  # in a network file, which may hold several
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        load_strictly(network, own or tensors, config.start)
     return network.to(device)
 
 

@@ -155,10 +155,10 @@ class Window:
         self.rows = _first(hole.sum((1, 3)), mass, side)[:, None] + count  # (B, side)
         self.columns = _first(hole.sum((1, 2)), mass, side)[:, None] + count  # (B, side)
 
-    def cut(self, map: Tensor) -> Tensor:
+    def cut(self, plane: Tensor) -> Tensor:
         """Cut the squares out of pictures (B, C, H, W): (B, C, side, side)."""
-        picture = torch.arange(len(map), device=map.device)[:, None, None]
-        return map.movedim(1, -1)[picture, self.rows[:, :, None], self.columns[:, None, :]].movedim(-1, 1)
+        picture = torch.arange(len(plane), device=plane.device)[:, None, None]
+        return plane.movedim(1, -1)[picture, self.rows[:, :, None], self.columns[:, None, :]].movedim(-1, 1)
 
 
 def _first(profile: Tensor, mass: Tensor, side: int) -> Tensor:

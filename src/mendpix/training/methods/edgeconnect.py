@@ -65,7 +65,7 @@ class EdgeConnectMethodConfig:
     style: float = 250.0
     """Weight of the difference of their Gram matrices in the hole, summed over layers."""
     feature_share: float = 1.0
-    """Share of each batch's samples on which those two terms are computed; they are dear, and the samples are random."""
+    """Share of each batch's samples on which those two terms are computed; they are dear, the samples random."""
     adversarial_kind: str = "nsgan"
     """nsgan: non-saturating cross-entropy. lsgan: squares. hinge."""
     edge_share: float = 0.3

@@ -121,8 +121,9 @@ def _load_critic(tensors: Mapping[str, Tensor], title: str) -> tuple[nn.Module, 
         }
         weight, column = tensors.get(f"{theirs}.weight"), tensors.get(f"{theirs}.weight_u")
         if weight is not None and column is not None and tuple(column.shape) == (*weight.shape[:1], 1):
-            ready[f"{theirs}.weight_u"] = column[:, 0]
-            ready.setdefault(f"{theirs}.weight_v", F.normalize(weight.flatten(1).T.float() @ column[:, 0].float(), dim=0))
+            left = column[:, 0].float()
+            ready[f"{theirs}.weight_u"] = left
+            ready.setdefault(f"{theirs}.weight_v", F.normalize(weight.float().flatten(1).T @ left, dim=0))
     first = tensors.get("conv1.conv_sn.weight")
     width = max(1, len(first)) if first is not None and first.ndim else 64
     layout = Layout("deepfill-v2-critic", {"base_channels": width}, keys, {}, {})

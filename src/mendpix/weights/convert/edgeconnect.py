@@ -1,8 +1,7 @@
 """Read weights that the published EdgeConnect program saved. Knows the names on both sides.
 
 The program writes four files into one folder: `EdgeModel_gen.pth`, `InpaintingModel_gen.pth` and the critic of each,
-`EdgeModel_dis.pth` and `InpaintingModel_dis.pth`. A critic's first layer lies in its file twice, as `conv1.0` and as
-`features.0`; both are one layer to the program, which reads the second one last, so that one counts.
+`EdgeModel_dis.pth` and `InpaintingModel_dis.pth`.
 """
 
 import re
@@ -16,7 +15,8 @@ from torch import Tensor, nn
 from mendpix.errors import CheckpointError
 from mendpix.networks.table import build_network
 from mendpix.weights.convert.imported import Imported, SourceTensor
-from mendpix.weights.convert.spectral_norm import find_spectral_tensors
+from mendpix.weights.convert.patchgan import load_patchgan
+from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
 from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
 
 Role = Literal["edge generator", "inpaint generator", "edge critic", "critic"]
@@ -129,19 +129,22 @@ def _read_file(path: Path) -> tuple[Role, nn.Module, str, tuple[SourceTensor, ..
     """Read one file: its role, its network and the network's name, and an account."""
     tensors, rest = state_dict_in(path, TOP_KEYS)
     role, width = _role(tensors, path.name)
+    name = "patchgan"
     if "critic" in role:
         _check_twins(tensors, path.name)
-    ready, layout = (_critic if "critic" in role else _generator)(tensors, role, width)
-    network, account = load_layout(ready, layout, PARTS[role], path.name)
-    account = tuple(entry for entry in account if entry.name in tensors)  # without directions that the file lacks
-    account += tuple(SourceTensor(name, (), "", None, kind) for name, kind in rest.items())
-    return role, network, layout.network, account
+        network, account, rest = load_patchgan(path, PARTS[role])
+    else:
+        ready, layout = _layout(tensors, role, width)
+        network, account = load_layout(ready, layout, PARTS[role], path.name)
+        name, account = layout.network, as_in_the_file(account, tensors)
+    account += tuple(SourceTensor(extra, (), "", None, kind) for extra, kind in rest.items())
+    return role, network, name, account
 
 
 def _role(tensors: Mapping[str, Tensor], title: str) -> tuple[Role, int]:
     """Tell what a file holds, and its width, by its first kernel (channels, inputs, height, width)."""
     for first in ("encoder.1", "conv1.0"):
-        kernel = next((tensors[f"{first}.{kind}"] for kind in ("weight", "weight_orig") if f"{first}.{kind}" in tensors), None)
+        kernel = tensors.get(f"{first}.weight_orig", tensors.get(f"{first}.weight"))
         if kernel is not None and kernel.ndim == 4 and len(kernel) and (first, kernel.shape[1]) in ROLES:
             return ROLES[first, kernel.shape[1]], len(kernel)
     raise CheckpointError(
@@ -150,7 +153,7 @@ def _role(tensors: Mapping[str, Tensor], title: str) -> tuple[Role, int]:
     )
 
 
-def _generator(tensors: Mapping[str, Tensor], role: Role, width: int) -> tuple[Mapping[str, Tensor], Layout]:
+def _layout(tensors: Mapping[str, Tensor], role: Role, width: int) -> tuple[Mapping[str, Tensor], Layout]:
     """Map a generator: both have one form, but the edge generator's convolutions are under spectral norm."""
     blocks = len({match[1] for name in tensors if (match := re.match(r"middle\.(\d+)\.", name))})
     residual = {
@@ -163,29 +166,20 @@ def _generator(tensors: Mapping[str, Tensor], role: Role, width: int) -> tuple[M
     if role == "inpaint generator":
         keys = {f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in layers.items() for kind in ("weight", "bias")}
         return tensors, Layout("edgeconnect-inpaint", sizes, keys, {}, {})
-    biases = {f"{theirs}.bias": f"body.{ours}.bias" for theirs, ours in LAYERS.items()}
-    head = {"decoder.7.weight": "body.head.weight"}
-    spectral = {theirs: ours for theirs, ours in layers.items() if theirs != "decoder.7"}
-    found = find_spectral_tensors(tensors, spectral, TRANSPOSED)
-    return found.tensors, Layout("edgeconnect-edge", sizes, found.keys | biases | head, found.ignored, {})
-
-
-def _critic(tensors: Mapping[str, Tensor], role: Role, width: int) -> tuple[Mapping[str, Tensor], Layout]:
-    """Map a critic."""
-    layers = {"features.0": "conv1"} | {f"conv{number}.0": f"conv{number}" for number in range(2, 6)}
-    found = find_spectral_tensors(tensors, layers)
-    sizes = {"in_channels": 2 if role == "edge critic" else 3, "base_channels": width}
-    ignored = {"first layer once more": r"conv1\.0\.weight(_orig|_u|_v)?"} | found.ignored
-    return found.tensors, Layout("patchgan", sizes, found.keys, ignored, {})
+    plain = {"decoder.7.weight": "body.head.weight"}
+    plain |= {f"{theirs}.bias": f"body.{ours}.bias" for theirs, ours in LAYERS.items()}
+    del layers["decoder.7"]
+    ready = complete_spectral_norm(tensors, layers, TRANSPOSED)
+    return ready, Layout("edgeconnect-edge", sizes, plain | spectral_keys(layers), divided_kernels(layers), {})
 
 
 def _check_twins(tensors: Mapping[str, Tensor], title: str) -> None:
-    """Refuse a critic whose first layer is not there twice."""
-    for first, second in (("conv1.0.", "features.0."), ("features.0.", "conv1.0.")):
-        for name in (name for name in tensors if name.startswith(first)):
-            twin = tensors.get(second + name.removeprefix(first))
-            if twin is None or twin.shape != tensors[name].shape:
+    """Refuse a critic whose first layer is not there under both its names: it is not whole."""
+    for one, other in (("conv1.0.", "features.0."), ("features.0.", "conv1.0.")):
+        for name in (name for name in tensors if name.startswith(one)):
+            twin = other + name.removeprefix(one)
+            if twin not in tensors or tensors[twin].shape != tensors[name].shape:
                 raise CheckpointError(
-                    f"a critic of EdgeConnect must have {name} once more as {second}{name.removeprefix(first)}; "
-                    f"{title} has {'none' if twin is None else f'one of shape {tuple(twin.shape)}'}. {WAY_OUT}"
+                    f"a critic of EdgeConnect must have {name} once more, of the same shape, as {twin}; {title} has "
+                    f"{'none' if twin not in tensors else tuple(tensors[twin].shape)}. {WAY_OUT}"
                 )

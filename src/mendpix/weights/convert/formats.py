@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.errors import InputError
+from mendpix.weights.convert.deepfill_v1 import read_deepfill_v1
 from mendpix.weights.convert.deepfill_v2 import read_deepfill_v2
 from mendpix.weights.convert.edgeconnect import read_edgeconnect
 from mendpix.weights.convert.gdn_tf import read_gdn
@@ -16,6 +17,7 @@ from mendpix.weights.convert.pennet import read_pennet
 from mendpix.weights.network_file import save_network_file
 
 FORMATS: dict[str, Callable[[Path], Imported]] = {
+    "deepfillv1-torch": read_deepfill_v1,
     "deepfillv2-torch": read_deepfill_v2,
     "edgeconnect": read_edgeconnect,
     "gdn-tf": read_gdn,

@@ -29,7 +29,7 @@ def read_glcic(path: Path) -> Imported:
     """Read the completion network, the critic, or both.
 
     Widths and sizes are taken from the shapes; the colour of holes from the key `mpv` of `config.json` in the folder of
-    the completion network, or medium grey if there is no such file.
+    the completion network, or medium grey if there is none.
 
     Args:
         path: One of the two files, or the folder that holds them.
@@ -135,14 +135,16 @@ def _kernel(tensors: Mapping[str, Tensor], name: str, axes: int, title: str) -> 
 
 
 def _colour(notes: Path) -> tuple[float, ...] | None:
-    """Read the mean colour; None if there is no such file."""
+    """Read the mean colour; None if there is no such file, or none in it."""
     if not notes.is_file():
         return None
     try:
         record: Any = json.loads(notes.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         record = None
-    colour: Any = cast("dict[str, Any]", record).get("mpv") if isinstance(record, dict) else None
+    colour: Any = cast("dict[str, Any]", record).get("mpv") if isinstance(record, dict) else "no JSON"
+    if colour is None:  # the port lets the colour be measured, and did not write it down
+        return None
     if isinstance(colour, list):
         values = cast("list[Any]", colour)
         numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]

@@ -10,7 +10,7 @@ from mendpix.errors import CheckpointError
 from mendpix.networks.isnet import STAGES
 from mendpix.weights.convert.imported import Imported, SourceTensor
 from mendpix.weights.convert.patchgan import load_patchgan
-from mendpix.weights.convert.spectral import IGNORED, complete_spectral_norm, spectral_keys
+from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
 from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
 
 FIRST = "layer1.downsample.weight"
@@ -32,8 +32,9 @@ def read_isnet(path: Path) -> Imported:
     generator, discriminator = _files(path)
     tensors, rest = state_dict_in(generator, ["generator"])
     layers = _layers(_blocks(tensors))
-    tensors = complete_spectral_norm(tensors, layers)
-    network, account = load_layout(tensors, _layout(tensors, layers, generator.name), "generator", generator.name)
+    ready = complete_spectral_norm(tensors, layers)
+    network, account = load_layout(ready, _layout(ready, layers, generator.name), "generator", generator.name)
+    account = as_in_the_file(account, tensors)
     networks: dict[str, nn.Module] = {"generator": network}
     names = {"generator": "isnet"}
     account += _rest(rest)
@@ -73,7 +74,7 @@ def _layout(tensors: Mapping[str, Tensor], layers: Mapping[str, str], title: str
     keys = {FIRST: "stem.shortcut.weight"} | spectral_keys(layers)
     keys |= {"final_layer.0.bias": "mix.bias", "final_layer.2.bias": "head.bias"}
     sizes = {"base_channels": int(first.shape[0]), "residual_blocks": _blocks(tensors)}
-    return Layout("isnet", sizes, keys, IGNORED, {})
+    return Layout("isnet", sizes, keys, divided_kernels(layers), {})
 
 
 def _layers(blocks: int) -> dict[str, str]:

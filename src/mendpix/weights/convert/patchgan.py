@@ -1,5 +1,10 @@
-"""The critic of EdgeConnect and ISNet as their programs save it. Knows the names on both sides."""
+"""The critic of EdgeConnect and ISNet as their programs save it. Knows the names on both sides.
 
+Its first layer lies in a file twice, as `conv1.0` and as `features.0`. Both are one layer to the programs, which read
+the second one last, so that one counts where they differ.
+"""
+
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,11 +13,20 @@ from torch import Tensor
 
 from mendpix.errors import CheckpointError
 from mendpix.weights.convert.imported import SourceTensor
-from mendpix.weights.convert.spectral import IGNORED, complete_spectral_norm, spectral_keys
+from mendpix.weights.convert.spectral import (
+    OURS,
+    as_in_the_file,
+    complete_spectral_norm,
+    divided_kernels,
+    spectral_keys,
+)
 from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
 
-LAYERS = {f"conv{number}.0": f"conv{number}" for number in range(1, 6)}
-"""Names of the five convolutions, theirs to ours."""
+FIRST, TWIN = "conv1.0", "features.0"
+"""The two names of the first convolution."""
+
+OTHERS = {f"conv{number}.0": f"conv{number}" for number in range(2, 6)}
+"""Names of the other four, theirs to ours."""
 
 
 def load_patchgan(
@@ -31,27 +45,38 @@ def load_patchgan(
         CheckpointError: If the file is broken, or not exactly such a critic's.
     """
     tensors, rest = state_dict_in(path, ["discriminator"])
-    tensors = complete_spectral_norm(tensors, LAYERS)
-    network, account = load_layout(tensors, patchgan_layout(tensors, path.name), part, path.name)
-    return network, account, rest
+    ready = complete_spectral_norm(tensors, (FIRST, TWIN, *OTHERS))
+    network, account = load_layout(ready, patchgan_layout(ready, path.name), part, path.name)
+    return network, as_in_the_file(account, tensors), rest
 
 
 def patchgan_layout(tensors: Mapping[str, Tensor], title: str) -> Layout:
-    """Find the sizes of a critic.
+    """Find the sizes of a critic, and which of the two names of its first layer counts.
 
     Args:
-        tensors: Those of the file by name.
+        tensors: Those of the file by name, those of spectral norm completed.
         title: The file's name, for errors.
 
     Raises:
         CheckpointError: If the first kernel is missing or none.
     """
-    first = tensors.get("conv1.0.weight_orig")
-    if first is None or first.ndim != 4:
+    twice = any(name.startswith(f"{TWIN}.") for name in tensors)
+    lacking = [f"{name}.{kind}" for name in (FIRST, TWIN) for kind in OURS if f"{name}.{kind}" not in tensors]
+    if twice and lacking:
         raise CheckpointError(
-            f"a discriminator must have the kernel conv1.0.weight_orig with 4 axes; {title} "
-            f"{'lacks it' if first is None else f'has {tuple(first.shape)}'}. Check --format, or get the file again."
+            f"a discriminator that has its first layer twice must have it, once more, whole as {lacking[0]}; {title} "
+            "lacks it. Check --format, or get the file again."
         )
-    ignored = {"first layer, listed twice": r"features\.0\.weight\w*"} | IGNORED
-    sizes = {"in_channels": int(first.shape[1]), "base_channels": int(first.shape[0])}
-    return Layout("patchgan", sizes, spectral_keys(LAYERS), ignored, {})
+    first = TWIN if twice else FIRST
+    kernel = tensors.get(f"{first}.weight_orig")
+    if kernel is None or kernel.ndim != 4:
+        raise CheckpointError(
+            f"a discriminator must have the kernel {first}.weight_orig with 4 axes; {title} "
+            f"{'lacks it' if kernel is None else f'has {tuple(kernel.shape)}'}. Check --format, or get the file again."
+        )
+    layers = {first: "conv1"} | OTHERS
+    ignored = divided_kernels((FIRST, *layers))
+    if first == TWIN:
+        ignored["first layer under its other name"] = re.escape(FIRST) + r"\.weight_(orig|u|v)"
+    sizes = {"in_channels": int(kernel.shape[1]), "base_channels": int(kernel.shape[0])}
+    return Layout("patchgan", sizes, spectral_keys(layers), ignored, {})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import CheckpointError
 from mendpix.weights.convert.imported import Imported, SourceTensor
-from mendpix.weights.convert.spectral import IGNORED, complete_spectral_norm, spectral_keys
+from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
 from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
 
 GENERATOR_FIRST, DISCRIMINATOR_FIRST = "dw_conv01.0.weight", "encoder.0.weight_orig"
@@ -60,13 +60,13 @@ def read_pennet(path: Path) -> Imported:
     for file in _files(path):
         tensors, rest = state_dict_in(file, TOP_KEYS)
         if any(name.startswith("encoder.") for name in tensors):
-            tensors = complete_spectral_norm(tensors, SPECTRAL_LAYERS)
-            part, layout = "discriminator", _discriminator_layout(tensors, file.name)
+            ready = complete_spectral_norm(tensors, SPECTRAL_LAYERS)
+            part, layout = "discriminator", _discriminator_layout(ready, file.name)
         else:
-            part, layout = "generator", _generator_layout(tensors, file.name)
-        networks[part], found = load_layout(tensors, layout, part, file.name)
+            ready, part, layout = tensors, "generator", _generator_layout(tensors, file.name)
+        networks[part], found = load_layout(ready, layout, part, file.name)
         names[part] = layout.network
-        account += found
+        account += as_in_the_file(found, tensors)
         account += [SourceTensor(f"{file.name}:{name}", (), "none", None, kind) for name, kind in rest.items()]
     return Imported(networks, names, tuple(account), path.name)
 
@@ -103,7 +103,7 @@ def _discriminator_layout(tensors: Mapping[str, Tensor], title: str) -> Layout:
     """Do the same for the discriminator, whose spectral norm was saved in torch's older form."""
     width = _first_axis(tensors, DISCRIMINATOR_FIRST, title)
     keys = {"classifier.weight": "head.weight", "classifier.bias": "head.bias"} | spectral_keys(SPECTRAL_LAYERS)
-    return Layout("pennet-discriminator", {"base_channels": width}, keys, IGNORED, {})
+    return Layout("pennet-discriminator", {"base_channels": width}, keys, divided_kernels(SPECTRAL_LAYERS), {})
 
 
 def _first_axis(tensors: Mapping[str, Tensor], name: str, title: str) -> int:

@@ -4,10 +4,14 @@ Older torch keeps, beside each other, the kernel `weight_orig` and the direction
 torch 0.4 hold the kernel that is already divided, `weight`, and no `weight_v`; folded files hold `weight` alone.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
+
+from mendpix.weights.convert.imported import SourceTensor
 
 OURS = {
     "weight_orig": "parametrizations.weight.original",
@@ -15,9 +19,6 @@ OURS = {
     "weight_v": "parametrizations.weight.0._v",
 }
 """What the three tensors are called behind a layer's name, theirs to ours."""
-
-IGNORED = {"kernel already divided": r".+\.weight"}
-"""What may lie beside them and is left aside (the `ignored` of a layout)."""
 
 
 def spectral_keys(layers: Mapping[str, str]) -> dict[str, str]:
@@ -27,6 +28,12 @@ def spectral_keys(layers: Mapping[str, str]) -> dict[str, str]:
         for theirs, ours in layers.items()
         for their_kind, our_kind in OURS.items()
     }
+
+
+def divided_kernels(layers: Iterable[str]) -> dict[str, str]:
+    """Return what may lie beside the three and is left aside, as the `ignored` of a layout, given the layers' names."""
+    names = "|".join(re.escape(layer) for layer in layers)
+    return {"kernel already divided": rf"({names})\.weight"}
 
 
 def complete_spectral_norm(
@@ -69,3 +76,20 @@ def complete_spectral_norm(
         found[f"{layer}.weight_u"] = (left * norm / (left @ matrix @ right)).float()
         found[f"{layer}.weight_v"] = right.float()
     return found
+
+
+def as_in_the_file(account: Iterable[SourceTensor], names: Container[str]) -> tuple[SourceTensor, ...]:
+    """Bring an account of completed tensors back to the file's: its own names, and nothing that was made.
+
+    Args:
+        account: Of `complete_spectral_norm`'s tensors.
+        names: Those that the file has.
+    """
+    kept: list[SourceTensor] = []
+    for entry in account:
+        before = entry.name.removesuffix("_orig")  # a folded file calls it so
+        if entry.name in names:
+            kept.append(entry)
+        elif entry.name.endswith(".weight_orig") and before in names:
+            kept.append(replace(entry, name=before))
+    return tuple(kept)

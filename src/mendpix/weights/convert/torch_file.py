@@ -6,6 +6,7 @@ dicts; anything else in them is refused and never run.
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,9 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise CheckpointError(f"weights must be a file of PyTorch (.pth, .pt); {path} {what}. Check the path.")
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old pickles, which it may then refuse
+            found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"(?:GLOBAL|Unsupported \w+|global) (\S+)", str(error))
         what = f"it asks for {refused[1]}" if refused else "it is broken, or asks for something else"
