@@ -28,7 +28,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,11 @@ import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from mendpix import fills
 from mendpix.atomic_files import atomic_write
+from mendpix.edges import find_edges
 from mendpix.errors import MissingExtraError
 from mendpix.networks.gdn import gdn_paper, gdn_published
 from mendpix.networks.table import NETWORKS, NetworkEntry
@@ -47,7 +48,7 @@ from mendpix.weights.table import MODELS
 from speed import open_session, processor, render_hole, render_picture
 
 SIZE_PX = 256
-CHANNELS = {"image": 3, "hole": 1, "fills": 6}
+CHANNELS = {"image": 3, "hole": 1, "fills": 6, "edges": 1}
 """What this program can feed a network with, by the names that facts use, and its channels."""
 
 SEVERAL: dict[str, dict[str, Any]] = {
@@ -58,7 +59,7 @@ SEVERAL: dict[str, dict[str, Any]] = {
 PAPER_MS = {"PConv": 27.97, "PEN": 61.08, "GConv": 18.91, "GDN": 18.80, "GDN's detector": 13.07}
 """Mean inference time of a 256 × 256 picture in section 4.2 of the paper, on a machine that the paper does not name."""
 
-PAPER_NAME = {"gdn": "GDN", "gdn-detector": "GDN's detector", "pconv": "PConv", "pen": "PEN", "gconv": "GConv"}
+PAPER_NAME = {"gdn": "GDN", "gdn-detector": "GDN's detector", "pconv": "PConv", "pennet": "PEN", "deepfill-v2": "GConv"}
 """Names in our table -> names in the paper."""
 
 BUSY_LOAD = 0.5
@@ -101,7 +102,7 @@ class Subject:
     """What `forward` takes, in its order, on the processor; batch 1."""
     parameters: int
     macs: int
-    """Multiply-accumulates of convolutions and linear layers for these inputs."""
+    """Multiply-accumulates of convolutions and matrix products for these inputs."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def round_size(facts: Any, size: int = SIZE_PX) -> int:
 
 
 def make_inputs(names: Sequence[str], size: int) -> dict[str, Tensor]:
-    """Render what a network asks for: a picture, its hole, its first fills; each (1, C, size, size), float32.
+    """Render what a network asks for: picture, hole, first fills, edges; each (1, C, size, size), float32.
 
     Raises:
         ValueError: If it asks for something that this program does not know.
@@ -154,7 +155,8 @@ def make_inputs(names: Sequence[str], size: int) -> dict[str, Tensor]:
         raise ValueError(f"it asks for {', '.join(unknown)}; only {', '.join(CHANNELS)} can be made here")
     picture, hole = classical_inputs(size)
     known = picture * (1 - hole)[..., None]
-    made = {"image": known, "hole": hole[..., None], "fills": np.concatenate([known, known], axis=2)}
+    edges = find_edges(picture, sigma=2.0, known=1 - hole)[..., None].astype(np.float32)
+    made = {"image": known, "hole": hole[..., None], "fills": np.concatenate([known, known], axis=2), "edges": edges}
     return {name: torch.from_numpy(np.ascontiguousarray(made[name].transpose(2, 0, 1)[None])) for name in names}
 
 
@@ -164,33 +166,13 @@ def classical_inputs(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def count_macs(network: nn.Module, inputs: Sequence[Tensor]) -> int:
-    """Count the multiply-accumulates of every convolution, transposed convolution and linear layer in one run.
+    """Count the multiply-accumulates of every convolution and matrix product in one run, those of attention included.
 
-    Norms, activations and resampling are left out, as is usual; so is what a network computes without a layer.
+    Norms, activations and resampling are left out, as is usual.
     """
-    total = 0
-
-    def count(module: nn.Module, received: tuple[Tensor, ...], answer: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Linear):
-            total += answer.numel() * module.in_features
-        elif isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-            total += received[0].numel() * module.out_channels // module.groups * prod(module.kernel_size)
-        else:
-            assert isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-            total += answer.numel() * module.in_channels // module.groups * prod(module.kernel_size)
-
-    layers = (
-        nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
-    )  # fmt: skip
-    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, layers)]
-    try:
-        with torch.inference_mode():
-            network(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return total
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    return counter.get_total_flops() // 2
 
 
 def subjects(

@@ -15,8 +15,8 @@ from mendpix.fills import harmonic
 from mendpix.types import Image, Mask
 
 SWEEPS = 256
-"""Jacobi sweeps at every level, sixteen times those of a plain harmonic fill: an uneven shift is easily seen. They leave
-errors of 0.001 where the prediction is off by 0.1, and take 0.1 s for a hole of 400 px."""
+"""Jacobi sweeps at every level, sixteen times those of a plain harmonic fill: an uneven shift is easily seen. They
+leave errors of 0.001 where the prediction is off by 0.1, and take 0.1 s for a hole of 400 px."""
 
 BORDER_PX = 2
 """Known pixels around the hole that are looked at; one would do."""

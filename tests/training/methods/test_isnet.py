@@ -134,7 +134,7 @@ def test_the_paper_s_discriminator_sees_the_prediction_in_the_hole_alone():
 def test_the_two_hinge_losses_differ_by_a_constant_a_half_and_what_the_generator_may_gain():
     real, fake = torch.tensor([0.5, 3.0]), torch.tensor([-3.0, 0.5], requires_grad=True)
     paper, program = (discriminator_loss(real, fake, kind) for kind in ("hinge-paper", "hinge-program"))
-    assert float(program) == pytest.approx((1 + float(paper)) / 2)
+    assert program.item() == pytest.approx((1 + paper.item()) / 2)
     generator_loss(fake, "hinge-paper").backward()
     assert fake.grad is not None
     assert fake.grad.tolist() == [0.0, -0.5]  # beyond the hinge Eq. 2 gives nothing
