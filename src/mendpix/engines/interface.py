@@ -142,8 +142,8 @@ class Engine(Protocol):
                 Given only to engines whose facts say `takes_guide`.
 
         Returns:
-            New array, RGB in [0, 1], shape (H, W, 3); only its values in the hole will be used, and, to blend seams away,
-            those right beside it.
+            New array, RGB in [0, 1], shape (H, W, 3); only its values in the hole will be used, and those right beside
+            it, to blend seams away.
         """
         ...
 

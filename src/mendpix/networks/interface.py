@@ -27,6 +27,9 @@ class NetworkFacts:
     """True if nothing in the network looks at the whole picture (instance norm does), so that a crop with context is
     filled as the whole picture would be."""
 
+    bounded: bool = True
+    """True if what comes out stays in [0, 1]; False where the last layer is a plain convolution."""
+
     inputs: tuple[str, ...] = ("image", "hole")
     """Names of `forward`'s arguments in order; `fills` asks for the two classical first fills (B, 6, H, W), `edges` for
     Canny's edges of the known pixels (B, 1, H, W)."""

@@ -102,13 +102,13 @@ class PconvGenerator(nn.Module):
     """
 
     # By the default sizes; a network of other levels has its own. The deepest level sees the whole picture.
-    facts = NetworkFacts(multiple_of=128, minimum=128, half=True, bfloat16=True)
+    facts = NetworkFacts(multiple_of=128, minimum=128, half=True, bfloat16=True, bounded=False)
 
     def __init__(self, config: PconvConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or PconvConfig()
         step = 2**config.levels
-        self.facts = NetworkFacts(multiple_of=step, minimum=step, half=True, bfloat16=True)
+        self.facts = NetworkFacts(multiple_of=step, minimum=step, half=True, bfloat16=True, bounded=False)
         widths = [
             3,
             *(config.base_channels * min(2**level, 8) for level in range(config.levels)),

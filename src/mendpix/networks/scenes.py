@@ -95,7 +95,7 @@ class ScenesGenerator(nn.Module):
     """Mend two classical fills of a hole: blend them pixel by pixel, then add what is missing."""
 
     facts = NetworkFacts(
-        multiple_of=8, minimum=8, half=True, bfloat16=True, local=True, inputs=("image", "hole", "fills")
+        multiple_of=8, minimum=8, half=True, bfloat16=True, local=True, bounded=False, inputs=("image", "hole", "fills")
     )
 
     def __init__(self, config: ScenesGeneratorConfig | None = None) -> None:

@@ -1,10 +1,13 @@
 """The networks by name: one literal table. To add one, write its file and add its line here."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from mendpix.errors import InputError, RecipeError
 from mendpix.networks.deepfill_v1 import (
@@ -55,31 +58,82 @@ class NetworkEntry:
     """Dataclass of its sizes; its defaults are the network's own."""
     network: type[nn.Module]
     """The module; built as `network(config)`."""
+    small: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Sizes of a form with next to no parameters, in which the tests ask every network the same questions."""
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "deepfill-v1": NetworkEntry("generator", DeepFillV1Config, DeepFillV1Generator),
-    "deepfill-v1-global-critic": NetworkEntry("discriminator", DeepFillV1CriticConfig, DeepFillV1Critic),
-    "deepfill-v1-local-critic": NetworkEntry("discriminator", DeepFillV1LocalCriticConfig, DeepFillV1Critic),
-    "deepfill-v2": NetworkEntry("generator", DeepFillV2Config, DeepFillV2Generator),
-    "deepfill-v2-critic": NetworkEntry("discriminator", DeepFillV2CriticConfig, DeepFillV2Critic),
-    "edgeconnect": NetworkEntry("generator", EdgeConnectConfig, EdgeConnect),
-    "edgeconnect-edge": NetworkEntry("edges", EdgeGeneratorConfig, EdgeGenerator),
-    "edgeconnect-inpaint": NetworkEntry("generator", InpaintGeneratorConfig, InpaintGenerator),
-    "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator),
-    "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector),
-    "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator),
-    "glcic": NetworkEntry("generator", GlcicConfig, GlcicGenerator),
-    "glcic-discriminator": NetworkEntry("discriminator", GlcicDiscriminatorConfig, GlcicDiscriminator),
-    "isnet": NetworkEntry("generator", IsnetConfig, IsnetGenerator),
-    "isnet-unet": NetworkEntry("generator", IsnetUnetConfig, IsnetUnetGenerator),
-    "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan),
-    "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator),
-    "pennet": NetworkEntry("generator", PenNetConfig, PenNetGenerator),
-    "pennet-discriminator": NetworkEntry("discriminator", PenNetDiscriminatorConfig, PenNetDiscriminator),
-    "scenes": NetworkEntry("generator", ScenesGeneratorConfig, ScenesGenerator),
-    "scenes-detector": NetworkEntry("detector", ScenesDetectorConfig, ScenesDetector),
+    "deepfill-v1": NetworkEntry("generator", DeepFillV1Config, DeepFillV1Generator, {"width": 4}),
+    "deepfill-v1-global-critic": NetworkEntry(
+        "discriminator", DeepFillV1CriticConfig, DeepFillV1Critic, {"base_channels": 4, "picture_px": 16}
+    ),
+    "deepfill-v1-local-critic": NetworkEntry(
+        "discriminator", DeepFillV1LocalCriticConfig, DeepFillV1Critic, {"base_channels": 4, "picture_px": 16}
+    ),
+    "deepfill-v2": NetworkEntry("generator", DeepFillV2Config, DeepFillV2Generator, {"width": 4}),
+    "deepfill-v2-critic": NetworkEntry("discriminator", DeepFillV2CriticConfig, DeepFillV2Critic, {"base_channels": 4}),
+    "edgeconnect": NetworkEntry(
+        "generator",
+        EdgeConnectConfig,
+        EdgeConnect,
+        {"edge_channels": 4, "inpaint_channels": 4, "edge_blocks": 1, "inpaint_blocks": 1},
+    ),
+    "edgeconnect-edge": NetworkEntry(
+        "edges", EdgeGeneratorConfig, EdgeGenerator, {"base_channels": 4, "residual_blocks": 1}
+    ),
+    "edgeconnect-inpaint": NetworkEntry(
+        "generator", InpaintGeneratorConfig, InpaintGenerator, {"base_channels": 4, "residual_blocks": 1}
+    ),
+    "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator, {"base_channels": 4, "residual_blocks": 2}),
+    "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector, {"base_channels": 4}),
+    "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator, {"base_channels": 4}),
+    "glcic": NetworkEntry("generator", GlcicConfig, GlcicGenerator, {"base_channels": 4}),
+    "glcic-discriminator": NetworkEntry(
+        "discriminator",
+        GlcicDiscriminatorConfig,
+        GlcicDiscriminator,
+        {"base_channels": 4, "hidden": 4, "local_px": 16, "global_px": 32, "global_layers": 5},
+    ),
+    "isnet": NetworkEntry("generator", IsnetConfig, IsnetGenerator, {"base_channels": 4, "residual_blocks": 1}),
+    "isnet-unet": NetworkEntry(
+        "generator", IsnetUnetConfig, IsnetUnetGenerator, {"base_channels": 4, "residual_blocks": 2}
+    ),
+    "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan, {"base_channels": 4}),
+    "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator, {"base_channels": 4, "levels": 3}),
+    "pennet": NetworkEntry("generator", PenNetConfig, PenNetGenerator, {"base_channels": 6}),
+    "pennet-discriminator": NetworkEntry(
+        "discriminator", PenNetDiscriminatorConfig, PenNetDiscriminator, {"base_channels": 4}
+    ),
+    "scenes": NetworkEntry(
+        "generator",
+        ScenesGeneratorConfig,
+        ScenesGenerator,
+        {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": (1, 2)},
+    ),
+    "scenes-detector": NetworkEntry(
+        "detector",
+        ScenesDetectorConfig,
+        ScenesDetector,
+        {"width_half": 8, "width_quarter": 8, "width_eighth": 16, "dilations": (1,)},
+    ),
 }
+
+
+@contextmanager
+def without_numbers() -> Generator[None]:
+    """Let networks be built as shapes alone, which takes neither memory nor time.
+
+    Weights have no values then (torch's device `meta`). Spectral norm does not look for its directions: there are none,
+    and looking for them takes seconds.
+    """
+    norm = parametrizations._SpectralNorm  # pyright: ignore[reportPrivateUsage]  # it has no other switch
+    search = norm._power_method  # pyright: ignore[reportPrivateUsage]
+    norm._power_method = lambda *_: None  # type: ignore[method-assign]  # pyright: ignore[reportPrivateUsage]
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        norm._power_method = search  # pyright: ignore[reportPrivateUsage]
 
 
 def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: str | None = None) -> nn.Module:

@@ -11,14 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import CheckpointError, RecipeError
-from mendpix.networks.table import NETWORKS, build_network
+from mendpix.networks.table import NETWORKS, build_network, without_numbers
 
 SUFFIX = ".safetensors"
 """How network files end."""
@@ -95,7 +94,7 @@ def load_network_file(path: Path, part: str) -> nn.Module:
             "Use the version of mendpix that wrote the file."
         )
     try:
-        with torch.device("meta"):  # before memory is spent on sizes that the file does not have
+        with without_numbers():  # before memory is spent on sizes that the file does not have
             shapes = {key: tuple(value.shape) for key, value in build_network(name, sizes).state_dict().items()}
     except RecipeError as error:
         raise CheckpointError(

@@ -11,8 +11,8 @@ from mendpix.weights.convert.edgeconnect import read_edgeconnect
 from mendpix.weights.convert.gdn_tf import read_gdn
 from mendpix.weights.convert.glcic import read_glcic
 from mendpix.weights.convert.imported import Imported
-from mendpix.weights.convert.pconv_naoto import read_pconv
 from mendpix.weights.convert.isnet import read_isnet
+from mendpix.weights.convert.pconv_naoto import read_pconv
 from mendpix.weights.convert.pennet import read_pennet
 from mendpix.weights.network_file import save_network_file
 

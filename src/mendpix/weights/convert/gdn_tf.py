@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import CheckpointError
-from mendpix.networks.table import build_network
+from mendpix.networks.table import build_network, without_numbers
 from mendpix.weights.convert.imported import Imported, SourceTensor
 from mendpix.weights.convert.tf_checkpoint import TfCheckpoint, open_checkpoint
 
@@ -176,7 +176,7 @@ def _check_names(checkpoint: TfCheckpoint, used: set[str]) -> dict[str, str]:
 
 def _load(checkpoint: TfCheckpoint, part: Part) -> nn.Module:
     """Build a network and load it strictly."""
-    with torch.device("meta"):  # shapes without numbers; loading puts the checkpoint's in their place
+    with without_numbers():  # shapes without numbers; loading puts the checkpoint's in their place
         network = build_network(part.name, part.sizes)
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     title = checkpoint.prefix.name

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import CheckpointError
-from mendpix.networks.table import build_network
+from mendpix.networks.table import build_network, without_numbers
 from mendpix.weights.convert.imported import SourceTensor
 
 
@@ -134,7 +134,7 @@ def load_layout(
         raise CheckpointError(
             f"a {layout.network} must have no tensors but its own; {title} has {_some(unknown)}. {way_out}"
         )
-    with torch.device("meta"):  # shapes without numbers
+    with without_numbers():  # shapes without numbers
         wanted = {
             key: tuple(value.shape) for key, value in build_network(layout.network, layout.sizes).state_dict().items()
         }
