@@ -188,6 +188,9 @@ def without_parametrizations(network: nn.Module) -> nn.Module:
     plain = copy.deepcopy(network)
     for module in plain.modules():
         if parametrize.is_parametrized(module):
+            shared = type(module)  # with the module that was copied, which must keep its weights
+            own = type(shared.__name__, shared.__bases__, dict(shared.__dict__))
+            module.__class__ = cast("type[nn.Module]", own)  # pyright: ignore[reportAttributeAccessIssue]  # made when it runs
             for name in list(cast("dict[str, object]", module.parametrizations)):
                 parametrize.remove_parametrizations(module, name)
     return plain

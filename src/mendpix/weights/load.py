@@ -42,7 +42,7 @@ def load_network(file: str | os.PathLike[str], part: str | None = None) -> "nn.M
             "To fill without torch, export a model file elsewhere: mendpix export."
         ) from error
     path = Path(file)
-    if part is None:
-        held = list(read_network_record(path)["networks"])
-        part = held[0] if len(held) == 1 else "generator"
-    return load_network_file(path, part)
+    if part is not None:
+        return load_network_file(path, part)
+    held: list[str] = list(read_network_record(path)["networks"])
+    return load_network_file(path, held[0] if len(held) == 1 else "generator")
