@@ -81,6 +81,7 @@ METHODS: dict[str, PublishedMethod] = {
         formats=("isnet",),
         source="GuardSkill/Large-Scale-Feature-Inpainting on GitHub links PyTorch files (Places2, CelebA)",
         licence="CC BY-NC 4.0",
+        embedded=("isnet",),
     ),
     "pconv": PublishedMethod(
         title="partial convolution, U-Net of seven levels; Liu et al., ECCV 2018",
@@ -91,6 +92,7 @@ METHODS: dict[str, PublishedMethod] = {
         formats=("pconv-naoto",),
         source="the releases of naoto0804/pytorch-inpainting-with-partial-conv on GitHub have a PyTorch file",
         licence="MIT",
+        embedded=("pconv",),
     ),
     "edgeconnect": PublishedMethod(
         title="EdgeConnect, edges first; Nazeri et al., 2019",
@@ -102,6 +104,7 @@ METHODS: dict[str, PublishedMethod] = {
         formats=("edgeconnect",),
         source="knazeri/edge-connect on GitHub links PyTorch files (Places2, CelebA, Paris StreetView)",
         licence="CC BY-NC 4.0",
+        embedded=("edgeconnect",),
     ),
     "deepfill-v2": PublishedMethod(
         title="DeepFill v2, gated convolution; Yu et al., ICCV 2019",
@@ -113,6 +116,7 @@ METHODS: dict[str, PublishedMethod] = {
         source="nipponjo/deepfillv2-pytorch on GitHub links PyTorch files (Places2, CelebA-HQ): the authors' weights "
         "of JiahuiYu/generative_inpainting converted, and its own",
         licence="CC BY-NC 4.0 (the authors' program), none given (the port)",
+        embedded=("deepfill-v2",),
     ),
     "deepfill-v1": PublishedMethod(
         title="DeepFill v1, contextual attention; Yu et al., CVPR 2018",
@@ -126,6 +130,7 @@ METHODS: dict[str, PublishedMethod] = {
         source="daa233/generative-inpainting-pytorch on GitHub links PyTorch files, one of them the authors' weights "
         "of JiahuiYu/generative_inpainting converted",
         licence="MIT (the port), CC BY-NC 4.0 (the authors' program)",
+        embedded=("deepfill-v1",),
     ),
     "pennet": PublishedMethod(
         title="PEN-Net, pyramid-context encoder; Zeng et al., CVPR 2019",
@@ -137,6 +142,7 @@ METHODS: dict[str, PublishedMethod] = {
         source="researchmm/PEN-Net-for-Inpainting on GitHub links folders of PyTorch files (CelebA-HQ, DTD, Facade, "
         "Places2), all trained with square holes",
         licence="MIT",
+        embedded=("pennet",),
     ),
     "glcic": PublishedMethod(
         title="GLCIC, globally and locally consistent completion; Iizuka et al., SIGGRAPH 2017",
@@ -147,6 +153,7 @@ METHODS: dict[str, PublishedMethod] = {
         formats=("glcic",),
         source="otenim/GLCIC-PyTorch on GitHub links PyTorch files of a port",
         licence="MIT (the port), CC BY-NC-SA 4.0 (the authors' program)",
+        embedded=("glcic",),
     ),
 }  # fmt: skip
 """To add a method: its line here, besides its network's and its training's."""

@@ -21,6 +21,9 @@ FOR_STROKES = "scenes"
 FOR_THINGS = "exemplar-harmonised"
 """What `auto` fills holes with that have the shape of a thing, where there is something to copy."""
 
+TO_COMPARE = ", small and trained for minutes: to compare, not to use"
+"""Said of the small forms of published methods."""
+
 EntryKind = Kind | Literal["choice"]
 """What a line of the table is: a model of some kind, or a choice among models."""
 
@@ -83,4 +86,11 @@ MODELS: dict[str, ModelEntry] = {
         engine=classical.biharmonic,
         extra="skimage",
     ),
+    "isnet": ModelEntry("generator", f"ISNet (2020){TO_COMPARE}", file="isnet.onnx"),
+    "pconv": ModelEntry("generator", f"partial convolution (2018){TO_COMPARE}", file="pconv.onnx"),
+    "edgeconnect": ModelEntry("generator", f"EdgeConnect (2019){TO_COMPARE}", file="edgeconnect.onnx"),
+    "deepfill-v2": ModelEntry("generator", f"DeepFill v2, gated convolution (2019){TO_COMPARE}", file="deepfill-v2.onnx"),
+    "deepfill-v1": ModelEntry("generator", f"DeepFill v1, contextual attention (2018){TO_COMPARE}", file="deepfill-v1.onnx"),
+    "pennet": ModelEntry("generator", f"PEN-Net (2019){TO_COMPARE}", file="pennet.onnx"),
+    "glcic": ModelEntry("generator", f"GLCIC (2017){TO_COMPARE}", file="glcic.onnx"),
 }
