@@ -173,6 +173,7 @@ def test_autocast_and_gradients():
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
+@pytest.mark.slow
 def test_the_exported_file_agrees_with_torch_at_two_sizes(tmp_path):
     network = make(merge_known_edges=True)
     report = export_network(network, tmp_path / "small.onnx", model_facts("small", "generator", network))

@@ -119,6 +119,7 @@ def test_other_precisions_give_about_the_same(generator: GlcicGenerator, dtype: 
     torch.testing.assert_close(found.float(), expected, atol=1e-2 if dtype == torch.bfloat16 else 1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_exported_file_agrees_at_two_sizes(generator: GlcicGenerator, tmp_path) -> None:
     report = export_network(generator, tmp_path / "glcic.onnx", model_facts("glcic", "generator", generator))
     assert report.max_abs_difference < 5e-3

@@ -115,7 +115,7 @@ def test_every_kernel_but_the_shortcut_is_under_spectral_norm():
     for name in names:
         if name != "stem.shortcut":
             largest = torch.linalg.matrix_norm(network.get_submodule(name).weight.flatten(1), 2)
-            assert abs(float(largest) - 1) < 0.05, name
+            assert abs(float(largest.detach()) - 1) < 0.05, name
 
 
 def test_precision_facts():

@@ -158,6 +158,7 @@ def test_encoder_norms_are_those_on_the_way_down(generator: PconvGenerator) -> N
     assert len([module for module in generator.modules() if isinstance(module, torch.nn.BatchNorm2d)]) == 4
 
 
+@pytest.mark.slow
 def test_an_exported_file_agrees_at_two_sizes(generator: PconvGenerator, tmp_path) -> None:
     report = export_network(generator, tmp_path / "pconv.onnx", model_facts("pconv", "generator", generator))
     assert report.max_abs_difference < 5e-3

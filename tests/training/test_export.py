@@ -103,6 +103,7 @@ def test_a_network_file_that_is_no_use_is_one_sentence(tmp_path: Path):
     assert not (tmp_path / "x.onnx").exists()
 
 
+@pytest.mark.slow
 def test_a_network_that_gives_no_numbers_is_not_exported(tmp_path: Path):
     network = build_network("scenes-detector", {"width_half": 4, "width_quarter": 4, "width_eighth": 4}).eval()
     torch.nn.init.constant_(network.head.bias, float("nan"))

@@ -36,6 +36,7 @@ def test_the_list_tells_what_this_installation_has(tmp_path, monkeypatch):
         "telea": True,
         "shiftmap": False,
         "biharmonic": False,
+        **dict.fromkeys(("isnet", "pconv", "edgeconnect", "deepfill-v2", "deepfill-v1", "pennet", "glcic"), False),
     }
 
 
