@@ -47,7 +47,7 @@ def test_kernels_have_no_biases_and_a_largest_gain_of_one():
     for number in range(1, 6):
         convolution = getattr(critic, f"conv{number}")
         assert convolution.bias is None
-        assert abs(float(torch.linalg.matrix_norm(convolution.weight.flatten(1), 2)) - 1) < 0.05
+        assert abs(torch.linalg.matrix_norm(convolution.weight.flatten(1), 2).item() - 1) < 0.05
 
 
 def test_precision_facts():
