@@ -47,8 +47,8 @@ class IsnetConfig:
     def __post_init__(self) -> None:
         if self.base_channels < 1 or self.residual_blocks < 0 or self.last_factor < 1 or not self.start_deviation > 0:
             raise InputError(
-                "base_channels and last_factor must be at least 1, residual_blocks not below 0, start_deviation above 0; "
-                f"got {self.base_channels}, {self.last_factor}, {self.residual_blocks} and {self.start_deviation}."
+                "base_channels and last_factor must be at least 1, residual_blocks not below 0, start_deviation above "
+                f"0; got {self.base_channels}, {self.last_factor}, {self.residual_blocks} and {self.start_deviation}."
             )
         if self.sub_pixel and self.final_fusion and self.base_channels * self.last_factor % 2**STAGES:
             raise InputError(

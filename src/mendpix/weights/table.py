@@ -89,8 +89,8 @@ MODELS: dict[str, ModelEntry] = {
     "isnet": ModelEntry("generator", f"ISNet (2020){TO_COMPARE}", file="isnet.onnx"),
     "pconv": ModelEntry("generator", f"partial convolution (2018){TO_COMPARE}", file="pconv.onnx"),
     "edgeconnect": ModelEntry("generator", f"EdgeConnect (2019){TO_COMPARE}", file="edgeconnect.onnx"),
-    "deepfill-v2": ModelEntry("generator", f"DeepFill v2, gated convolution (2019){TO_COMPARE}", file="deepfill-v2.onnx"),
-    "deepfill-v1": ModelEntry("generator", f"DeepFill v1, contextual attention (2018){TO_COMPARE}", file="deepfill-v1.onnx"),
+    "deepfill-v2": ModelEntry("generator", f"DeepFill v2, gated conv. (2019){TO_COMPARE}", file="deepfill-v2.onnx"),
+    "deepfill-v1": ModelEntry("generator", f"DeepFill v1, attention (2018){TO_COMPARE}", file="deepfill-v1.onnx"),
     "pennet": ModelEntry("generator", f"PEN-Net (2019){TO_COMPARE}", file="pennet.onnx"),
     "glcic": ModelEntry("generator", f"GLCIC (2017){TO_COMPARE}", file="glcic.onnx"),
 }
