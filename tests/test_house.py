@@ -26,6 +26,7 @@ PUBLIC = [
     "inpaint",
     "list_models",
     "load_network",
+    "restore",
 ]
 
 # From the bottom up. A module imports from its own room and from rooms in earlier rows, never from its neighbours in
@@ -37,7 +38,7 @@ ROWS = [
     {"engines"},
     {"weights"},  # weights.table and weights.locate; no torch
     {"inference"},
-    {"artifacts", "restore"},
+    {"artifacts", "restoration"},
     {"networks", "features"},
     {"losses", "metrics", "weights.network_file"},
     {"weights.load", "weights.convert", "engines.torch"},

@@ -4,6 +4,7 @@ from mendpix.artifacts.detect import detect
 from mendpix.artifacts.maps import ArtifactMap
 from mendpix.errors import MendpixError
 from mendpix.inference.inpainter import Inpainter, Result, inpaint
+from mendpix.restoration.restore import restore
 from mendpix.weights.load import load_network
 from mendpix.weights.locate import list_models
 
@@ -19,4 +20,5 @@ __all__ = [
     "inpaint",
     "list_models",
     "load_network",
+    "restore",
 ]

@@ -6,7 +6,8 @@
     ├── InputError (ValueError)        what the caller gave cannot be used
     │   ├── ImageError                 a picture cannot be read or is of a kind that is not supported
     │   ├── MaskError                  a mask is empty, full, of another size, or no mask at all
-    │   └── ShapeError                 an array has the wrong shape, dtype or range
+    │   ├── ShapeError                 an array has the wrong shape, dtype or range
+    │   └── DamageAreaError            more of a picture looks damaged than may be changed unasked
     ├── OutputError (OSError)          a result cannot be written; nothing is left behind
     ├── ModelError (ValueError)        a model is unknown or its file cannot be used
     ├── MissingExtraError (ImportError) an optional package is not installed
@@ -16,6 +17,9 @@
     ├── CheckpointError (ValueError)   a checkpoint is broken or belongs to something else
     └── TrainingError (ArithmeticError) training has come to numbers that lead nowhere
 """
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class MendpixError(Exception):
@@ -36,6 +40,18 @@ class MaskError(InputError):
 
 class ShapeError(InputError):
     """Say that an array or tensor has the wrong shape, dtype or range."""
+
+
+class DamageAreaError(InputError):
+    """Say that more of a picture looks damaged than may be changed; the picture was not touched."""
+
+    def __init__(self, message: str, mask: NDArray[np.float32]) -> None:
+        super().__init__(message)
+        self.mask = mask
+        """What looks damaged: 1 = damaged, 0 = sound, float32, shape (H, W)."""
+
+    def __reduce__(self) -> tuple[type["DamageAreaError"], tuple[str, NDArray[np.float32]]]:
+        return type(self), (str(self), self.mask)
 
 
 class OutputError(MendpixError, OSError):

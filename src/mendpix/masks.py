@@ -70,7 +70,14 @@ class Component:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = False, dilate_px: float = 0) -> Mask:
+def read_mask(
+    source: PictureSource,
+    size: tuple[int, int],
+    *,
+    invert: bool = False,
+    dilate_px: float = 0,
+    may_be_empty: bool = False,
+) -> Mask:
     """Read the hole of a picture from a file, a Pillow image or an array.
 
     Colour counts by its strongest channel; what is see-through counts as black.
@@ -80,6 +87,7 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
         size: (H, W) of the upright picture.
         invert: Take black as the hole instead of white.
         dilate_px: Grow the hole by this radius, px; 0 = leave it.
+        may_be_empty: Take a mask without a hole, too.
 
     Returns:
         1 = hole, 0 = known, float32, shape (H, W).
@@ -103,7 +111,7 @@ def read_mask(source: PictureSource, size: tuple[int, int], *, invert: bool = Fa
     hole = binarise(strength)
     if invert:
         hole = 1 - hole
-    if not hole.any():
+    if not hole.any() and not may_be_empty:
         brightest = strength.min() if invert else strength.max()
         raise MaskError(
             f"the mask must have {'black' if invert else 'white'} pixels where the picture is to be filled; got none"

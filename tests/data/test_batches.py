@@ -9,6 +9,7 @@ from mendpix.data import batches
 from mendpix.data.batches import Batch, BatchRequest, BatchSource, Prefetcher, SilhouetteSpec
 from mendpix.data.crops import CropSpec
 from mendpix.data.dataset import PictureStore
+from mendpix.data.degrade import KINDS, DamageSpec
 from mendpix.data.exemplar_fills import ExemplarFills, make_exemplar_fills
 from mendpix.data.guides import GuideSpec
 from mendpix.data.mask_files import MaskFolders
@@ -151,3 +152,40 @@ def test_guides_that_cannot_be_made_are_refused(store: PictureStore, crops, more
 def test_a_spec_of_silhouettes_that_makes_no_sense_is_refused(values, sentence):
     with pytest.raises(InputError, match=sentence):
         SilhouetteSpec(**values)
+
+
+def damaging(tmp_path: Path, **more: object) -> BatchSource:
+    for number in range(3):
+        coarse = np.random.default_rng(number).integers(40, 216, (7, 8, 3), np.uint8)
+        PillowImage.fromarray(coarse).resize((60, 50)).save(tmp_path / f"{number}.png")
+    settings = {"with_fills": False, "damage": DamageSpec(families=("scratches", "gaussian"), jpeg=0.0), **more}
+    return BatchSource(PictureStore.open([tmp_path]), CropSpec(px=48, scale_min=0.9), MaskSpec(), seed=3, **settings)
+
+
+def test_damage_takes_the_place_of_holes(tmp_path: Path):
+    source = damaging(tmp_path, edges_sigma=1.0)
+    batch = source.batch(BatchRequest(0, 12, 48))
+    assert batch.damaged.shape == batch.image.shape == (12, 3, 48, 48)
+    assert batch.destroyed.shape == (12, len(KINDS), 48, 48)
+    assert (batch.fills.shape, batch.edges.shape) == ((12, 0, 48, 48), (12, 1, 48, 48))
+    assert np.allclose(batch.hole[:, 0], 1 - np.prod(1 - batch.destroyed, axis=1), atol=1e-6)
+    assert len(np.unique(batch.hole)) > 10  # values between
+    clean = batch.hole.max(axis=(1, 2, 3)) == 0
+    assert 0 < clean.sum() < 12
+    for damaged, image, whole in zip(batch.damaged, batch.image, clean, strict=True):
+        assert np.array_equal(damaged, image) == whole
+    again = source.batch(BatchRequest(0, 12, 48))
+    for name in ("image", "hole", "edges", "damaged", "destroyed"):
+        assert np.array_equal(getattr(batch, name), getattr(again, name)), name
+    part = source.batch(BatchRequest(0, 12, 48, rank=1, processes=3))
+    assert np.array_equal(part.destroyed, batch.destroyed[1::3])
+
+
+def test_without_damage_there_is_none(source: BatchSource):
+    batch = source.batch(BatchRequest(0, 2, 32))
+    assert batch.damaged.shape == batch.destroyed.shape == (2, 0, 32, 32)
+
+
+def test_damage_and_first_fills_do_not_go_together(tmp_path: Path):
+    with pytest.raises(InputError, match="must go without first fills"):
+        damaging(tmp_path, with_fills=True)

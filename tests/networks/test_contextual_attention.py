@@ -41,6 +41,30 @@ def test_hole_patches_are_never_copied():
     assert ContextualAttention(fuse=False)(marked, hole).abs().max() < 1e3
 
 
+def test_a_soft_hole_of_zeros_and_ones_is_a_hole():
+    torch.manual_seed(0)
+    features, hole = torch.randn(2, 4, 16, 24), torch.zeros(2, 1, 8, 12)
+    hole[0, :, 2:5, 2:6] = 1
+    expected = ContextualAttention()(features, hole)
+    assert torch.equal(ContextualAttention(soft_hole=True)(features, hole), expected)
+
+
+def test_half_destroyed_patches_count_for_less():
+    torch.manual_seed(0)
+    features, hole = torch.randn(1, 4, 16, 16), torch.zeros(1, 1, 8, 8)
+    hole[:, :, 1:3, 1:3] = 1
+    attention = ContextualAttention(fuse=False, soft_hole=True)
+    whole = attention(features, hole)
+    hole[:, :, 5:8] = 0.6
+    hole.requires_grad_(True)
+    half = attention(features, hole)
+    assert not torch.allclose(whole, half)
+    assert ContextualAttention(fuse=False)(features, hole).isfinite().all()
+    half.square().sum().backward()
+    assert hole.grad is not None
+    assert hole.grad.any()
+
+
 def test_a_picture_without_known_patches_becomes_zero():
     found = ContextualAttention()(torch.randn(1, 4, 16, 16), torch.ones(1, 1, 8, 8))
     assert not found.any()

@@ -31,6 +31,22 @@ def test_256_pixels_give_30_scores_and_the_last_activation_is_them():
     assert min(float(layer.min()) for layer in layers[:-1]) < 0  # leaky
 
 
+def test_instance_norm_takes_the_place_of_spectral_norm():
+    torch.manual_seed(0)
+    critic = PatchGan(PatchGanConfig(in_channels=2, base_channels=4, instance_norm=True)).eval()
+    assert not any(torch.nn.utils.parametrize.is_parametrized(module) for module in critic.modules())
+    assert sum(p.numel() for p in critic.parameters()) == sum(p.numel() for p in small(2).parameters() if p.ndim > 1)
+    for parameter in critic.parameters():
+        parameter.data.mul_(20)  # far above the norm's own small number
+    image = torch.rand(1, 2, 64, 64)
+    with torch.no_grad():
+        plain, strong = critic.activations(image), critic.activations(4 * image)
+    torch.testing.assert_close(4 * plain[0], strong[0])  # neither the first layer is normed
+    assert abs(float(plain[4].std()) - 1) > 0.1  # nor the last
+    for one, other in zip(plain[1:4], strong[1:4], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-2, rtol=0)  # what lies between does not know the strength
+
+
 def test_a_score_sees_70_pixels():
     image = torch.rand(1, 3, 160, 160, requires_grad=True)
     logits = small()(image)

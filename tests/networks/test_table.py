@@ -19,13 +19,14 @@ from mendpix.weights.published import METHODS
 PUBLISHED = {network: size for method in METHODS.values() for network, size in method.parameters.items()}
 """Parameters of the published sizes, which are the defaults."""
 
-EDGES_OF_ALL = {"edgeconnect-inpaint"}
+EDGES_OF_ALL = {"edgeconnect-inpaint", "ipn"}
 """Those that are told the edges in the hole too, by whoever has drawn them."""
 
 NAMES = sorted(NETWORKS)
 GENERATORS = sorted(name for name, entry in NETWORKS.items() if entry.kind == "generator")
+FINDERS = sorted(name for name, entry in NETWORKS.items() if entry.kind == "damage")
 FILLERS = sorted(name for name, entry in NETWORKS.items() if entry.kind in ("generator", "edges"))
-CHANNELS = {"generator": 3, "detector": 2, "edges": 1}
+CHANNELS = {"generator": 3, "detector": 2, "edges": 1, "damage": 4}
 """What comes out, by kind; of a discriminator it is its own affair."""
 
 
@@ -105,7 +106,7 @@ def test_shape_and_finiteness(name: str):
         assert found.shape == (2, CHANNELS[kind], *given[0].shape[2:])
 
 
-@pytest.mark.parametrize("name", FILLERS)
+@pytest.mark.parametrize("name", [*FILLERS, *FINDERS])
 def test_values_stay_where_they_belong(name: str):
     """Huge weights drive a network to its bounds, or beyond if it has none."""
     network = make(name, spread=1.0).eval()
@@ -227,7 +228,7 @@ def test_mixed_and_double_precision(name: str):
     assert (double - expected).abs().max() < 1e-3 * max(1.0, float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("name", [name for name in FILLERS if NETWORKS[name].network.facts.local])
+@pytest.mark.parametrize("name", [name for name in [*FILLERS, *FINDERS] if NETWORKS[name].network.facts.local])
 def test_local_networks_do_not_look_across_the_picture(name: str):
     network = make(name).eval()
     given = inputs(network, 16, 1024)
@@ -253,16 +254,16 @@ def test_inputs_stay_as_they_were(name: str):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if name == "glcic" else pytest.mark.slow)
+        pytest.param(name, marks=() if name in ("glcic", "mpn") else pytest.mark.slow)
         for name in NAMES
-        if NETWORKS[name].kind in ("generator", "detector")
+        if NETWORKS[name].kind in ("generator", "detector", "damage")
     ],
 )
 def test_the_graph_equals_torch_at_other_sizes(name: str, tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
     network = make(name).eval()
-    part = "generator" if NETWORKS[name].kind == "generator" else "detector"
-    exported = network if part == "generator" else CalibratedDetector(network, Calibration()).eval()
+    part = NETWORKS[name].kind
+    exported = network if part != "detector" else CalibratedDetector(network, Calibration()).eval()
     path = tmp_path / "network.onnx"
     export_network(exported, path, model_facts(name, part, exported))
     options = onnxruntime.SessionOptions()

@@ -15,7 +15,7 @@ def test_every_name_is_listed_once_with_what_it_does():
     assert [model.name for model in listed] == list(MODELS)
     assert {"scenes", "scenes-detector", "harmonic", "telea", "navier-stokes", "shiftmap", "biharmonic"} <= set(MODELS)
     assert all(model.description and "\n" not in model.description for model in listed)
-    assert {model.kind for model in listed} == {"choice", "generator", "detector", "classical"}
+    assert {model.kind for model in listed} == {"choice", "generator", "detector", "classical", "damage"}
     assert listed[0].name == "auto"  # the default comes first
 
 
@@ -29,6 +29,7 @@ def test_the_list_tells_what_this_installation_has(tmp_path, monkeypatch):
         "auto": True,
         "scenes": True,
         "scenes-detector": False,
+        "damage": False,
         "exemplar": True,
         "exemplar-harmonised": False,
         "harmonic": True,

@@ -11,6 +11,7 @@ from mendpix.cli.inpaint import inpaint
 from mendpix.cli.masks import masks
 from mendpix.cli.models import models
 from mendpix.cli.report import report
+from mendpix.cli.restore import restore
 from mendpix.cli.train import train
 from mendpix.cli.weights import weights
 
@@ -41,11 +42,13 @@ def root(
     """Fill holes in photos, and mark pixel by pixel where the result is in doubt.
 
     Exit codes: 0 done and written whole, 2 the input or the output is at fault (one sentence on stderr says why, and
-    nothing half-written is left), 130 stopped with Ctrl-C.
+    nothing half-written is left), 3 a photo was left alone because too much of it looks damaged, 130 stopped with
+    Ctrl-C.
     """
 
 
 main.command()(inpaint)
+main.command()(restore)
 main.command()(detect)
 main.command()(models)
 main.command()(train)

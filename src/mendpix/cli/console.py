@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EXIT_FAILED = 2
 """Input or output at fault; the same code as for wrong options."""
 
+EXIT_REFUSED = 3
+"""Input and output are fine, but the work was not done, to do no harm."""
+
 EXIT_STOPPED = 130
 """Ctrl-C: 128 + SIGINT, as shells count."""
 

@@ -8,7 +8,7 @@ import typer
 from mendpix.cli.console import failures_as_sentences, print_json, say
 from mendpix.cli.extras import need_train_extra
 from mendpix.cli.outputs import check_outputs
-from mendpix.errors import OutputError
+from mendpix.errors import InputError, OutputError
 
 MODEL_SUFFIX = ".onnx"
 """The one model format that is written."""
@@ -25,6 +25,9 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL.onnx", help="The model file to write.")],
     detector: Annotated[bool, typer.Option("--detector", help="Export the run's detector, not its generator.")] = False,
+    damage: Annotated[
+        bool, typer.Option("--damage", help="Export the run's finder of damage, not its generator.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -39,7 +42,11 @@ def export(
             raise OutputError(f"--out must be a {MODEL_SUFFIX} file; got {out.name}. Give it the suffix {MODEL_SUFFIX}")
         with need_train_extra("Export"):
             from mendpix.training.export import export_run
-        part: Literal["generator", "detector"] = "detector" if detector else "generator"
+        if detector and damage:
+            raise InputError("at most one of --detector and --damage must be given; got both. Export them in turn.")
+        part: Literal["generator", "detector", "damage"] = (
+            "detector" if detector else "damage" if damage else "generator"
+        )
         report = export_run(run, out, part)
         if as_json:
             numbers = {"bytes": report.size_bytes, "max_abs_difference": report.max_abs_difference}

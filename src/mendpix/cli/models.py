@@ -1,4 +1,4 @@
-"""`mendpix models`: what can be given as `--model` and `--detector`. Prints the library's list."""
+"""`mendpix models`: what can be given as `--model`, `--detector` and `--finder`. Prints the library's list."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -12,9 +12,9 @@ from mendpix.weights.locate import list_models
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,
 ) -> None:
-    """List the models by name: those that fill, those that detect.
+    """List the models by name: those that fill, those that detect, those that find damage.
 
-    The names serve as --model and --detector of the other verbs; so does the path of an .onnx file.
+    The names serve as --model, --detector and --finder of the other verbs; so does the path of an .onnx file.
     """
     with failures_as_sentences():
         found = list_models()

@@ -1,4 +1,4 @@
-"""Turn stored pictures into training batches: crop, hole and first fills, a pure function of seed and step.
+"""Turn stored pictures into training batches: crop, hole, first fills or damage, a function of seed and step.
 
 Because nothing but (seed, step, position in the batch) decides what a sample is, a resumed run and a run on several
 processes see exactly the pictures that one uninterrupted process would. NumPy only; knows no network and no loss.
@@ -7,13 +7,14 @@ processes see exactly the pictures that one uninterrupted process would. NumPy o
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mendpix import fills
 from mendpix.data.crops import CropSpec, cut_surroundings, random_crop, sample_crop
 from mendpix.data.dataset import PictureStore
+from mendpix.data.degrade import DamageSpec, degrade
 from mendpix.data.exemplar_fills import ExemplarFills
 from mendpix.data.guides import Guide, GuideSpec, make_guide, sample_guide
 from mendpix.data.mask_files import MaskFolders
@@ -37,6 +38,12 @@ class Batch:
     (B, 0, H, W) if not asked for."""
     edges: FloatArray
     """1 = on an edge of the true picture, shape (B, 1, H, W); empty (B, 0, H, W) if not asked for."""
+    damaged: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.float32))
+    """The picture with damage, RGB in [0, 1], shape (B, 3, H, W); empty (B, 0, H, W) if not asked for. With damage,
+    `image` is the same picture without it, and `hole` the mask of all kinds, values between 0 and 1 included."""
+    destroyed: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.float32))
+    """How much of each pixel is destroyed, by kind of `data.degrade.KINDS`, in [0, 1], shape (B, K, H, W); empty
+    (B, 0, H, W) if not asked for."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class BatchSource:
         guides: GuideSpec | None = None,
         copies: ExemplarFills | None = None,
         edges_sigma: float | None = None,
+        damage: DamageSpec | None = None,
     ) -> None:
         """Keep what all batches share.
 
@@ -114,10 +122,17 @@ class BatchSource:
             copies: Real exemplar fills, of which those guides take their share.
             edges_sigma: Width of the Gaussian, px, for Canny edges of the true pictures; 0 = a whole number from 1 to
                 4, drawn anew for each sample; None = no edges.
+            damage: How pictures are damaged; the mask of the damage is the hole then. None = they are not.
 
         Raises:
-            InputError: If copied guides are wanted without first fills, or of pictures that are stretched.
+            InputError: If copied guides are wanted without first fills, or of pictures that are stretched; or damage
+                together with first fills or copied guides.
         """
+        if damage is not None and (with_fills or (guides is not None and guides.share)):
+            raise InputError(
+                "damaged pictures must go without first fills and copied guides; got both. Take a generator that needs "
+                "no fills, or leave out the table damage."
+            )
         if guides is not None and guides.share and not (with_fills and crops.fit == "crop"):
             raise InputError(
                 "copied guides must be made for a generator that takes first fills, from crops; got "
@@ -134,6 +149,7 @@ class BatchSource:
         self._guides = guides or GuideSpec()
         self._copies = copies
         self._edges_sigma = edges_sigma
+        self._damage = damage
 
     def batch(self, request: BatchRequest) -> Batch:
         """Return this process's part of the batch. The same request always gives the same arrays.
@@ -143,24 +159,29 @@ class BatchSource:
         """
         positions = range(request.rank, request.batch_pictures, request.processes)
         samples = [self._sample(request.step, position, request.crop_px) for position in positions]
-        image, hole, filled, edges = (np.stack(part) for part in zip(*samples, strict=True))
-        return Batch(image=image, hole=hole, fills=filled, edges=edges)
+        return Batch(*(np.stack(part) for part in zip(*samples, strict=True)))
 
-    def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def _sample(self, step: int, position: int, crop_px: int) -> tuple[FloatArray, ...]:
+        """Make one sample: the fields of a `Batch` in their order, without the first axis."""
+        nothing = np.empty((0, crop_px, crop_px), np.float32)
         rng = np.random.default_rng([self._seed, step, position])
         if self._guides.share and rng.random() < self._guides.share:
             guide, hole = self._guided(rng, crop_px)
             twice = planes(np.concatenate([guide.fill, guide.fill], axis=2))
-            return planes(guide.wanted), hole[None], twice, self._edges(rng, guide.wanted)
+            return planes(guide.wanted), hole[None], twice, self._edges(rng, guide.wanted), nothing, nothing
         picture = self._store[int(rng.integers(len(self._store)))]
         crop = random_crop(rng, picture, replace(self._crops, px=crop_px))
         image = np.float32(1 / 255) * crop.astype(np.float32)  # (H, W, 3)
+        if self._damage is not None:
+            made = degrade(rng, image, self._damage)
+            edges = self._edges(rng, made.clean)
+            return planes(made.clean), made.mask[None], nothing, edges, planes(made.image), made.destroyed
         hole = self._hole(rng, crop_px)
-        filled = np.empty((0, crop_px, crop_px), np.float32)
+        filled = nothing
         if self._with_fills:
             guide = fills.harmonic(image, hole) if rng.random() < self._guide_share else None
             filled = planes(fills.first_fills(image, hole, guide))
-        return planes(image), hole[None], filled, self._edges(rng, image)
+        return planes(image), hole[None], filled, self._edges(rng, image), nothing, nothing
 
     def _edges(self, rng: np.random.Generator, image: FloatArray) -> FloatArray:
         """Find the edges of a true picture (H, W, 3), shape (1, H, W), or (0, H, W) if nobody asks for them."""

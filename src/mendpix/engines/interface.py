@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast, get_args
 
 from mendpix.errors import ModelError
-from mendpix.types import Image, Map, Mask
+from mendpix.types import FloatArray, Image, Map, Mask
 
-Kind = Literal["generator", "detector", "classical"]
-"""What a model does: fill by network, look for filled pixels, fill without a network."""
+Kind = Literal["generator", "detector", "classical", "damage"]
+"""What a model does: fill by network, look for filled pixels, fill without a network, find damage."""
 
 FACTS_KEY = "mendpix"
 """Name of the ONNX metadata entry that holds the facts as JSON."""
@@ -53,6 +53,10 @@ class Facts:
     """Width of the Gaussian of those edges, px."""
     copies: bool = False
     """The engine copies from the surroundings, and can be told where it must not copy from."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of damage that are told apart, such as `wear`, in the order of the answer's planes; only of `damage`."""
+    thresholds: tuple[float, ...] = ()
+    """For each of them, the answer from which a pixel counts as damaged at sensitivity 0.5; empty = 0.5 for all."""
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -74,6 +78,12 @@ class Facts:
             raise _bad_fact("first_fill_radius_px", "between 1 and 64", self.first_fill_radius_px)
         if not 0 < self.edges_sigma <= 64:
             raise _bad_fact("edges_sigma", "above 0 and at most 64", self.edges_sigma)
+        if (self.kind == "damage") != bool(self.kinds) or len(set(self.kinds)) != len(self.kinds):
+            raise _bad_fact("kinds", "different names if it finds damage, and empty if not", self.kinds)
+        if not all(isinstance(kind, str) and kind for kind in self.kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise _bad_fact("kinds", "names", self.kinds)
+        if len(self.thresholds) not in (0, len(self.kinds)) or not all(_is_share(share) for share in self.thresholds):
+            raise _bad_fact("thresholds", "empty, or a number between 0 and 1 for each of the kinds", self.thresholds)
 
     @property
     def takes_guide(self) -> bool:
@@ -117,10 +127,11 @@ class Facts:
         for name in ("name", "kind"):
             if not isinstance(fields.get(name), str):
                 raise ModelError(f"The metadata {FACTS_KEY!r} of a model must say its {name}. Export the model again.")
-        if "inputs" in fields:
-            if not isinstance(fields["inputs"], list):
-                raise _bad_fact("inputs", "a list of names", fields["inputs"])
-            fields["inputs"] = tuple(fields["inputs"])
+        for name in ("inputs", "kinds", "thresholds"):
+            if name in fields:
+                if not isinstance(fields[name], list):
+                    raise _bad_fact(name, "a list", fields[name])
+                fields[name] = tuple(fields[name])
         return cls(**fields)
 
 
@@ -184,6 +195,30 @@ class DetectorEngine(Protocol):
             Probability in [0, 1] that a pixel was filled, shape (H, W).
         """
         ...
+
+
+class DamageEngine(Protocol):
+    """Tells for each pixel how much of it each kind of damage destroyed. Sizes that arrive are legal for `facts`."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the engine tells about itself; its `kinds` name the planes of the answer."""
+        ...
+
+    def find(self, image: Image) -> FloatArray:
+        """Rate every pixel.
+
+        Args:
+            image: RGB in [0, 1], shape (H, W, 3). Not written to.
+
+        Returns:
+            How much of a pixel each kind of damage has destroyed, in [0, 1], float32, shape (H, W, K).
+        """
+        ...
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
 
 
 def _check_count(name: str, value: object, least: int) -> None:

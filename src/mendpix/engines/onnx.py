@@ -4,7 +4,8 @@ A model file of ours carries its facts as metadata. A generator has the inputs `
 to 0, `hole` (1, 1, H, W) and, if its facts say so, `fills` (1, 6, H, W): the harmonic and the Navier–Stokes fill, RGB
 each, and `edges` (1, 1, H, W): 1 on Canny's edges of the known pixels; its
 output is `prediction` (1, 3, H, W). A detector has the input `image` and the output `probability`
-(1, 1, H, W). Everything is in [0, 1]; height and width are dynamic.
+(1, 1, H, W), a finder of damage the input `image` and the output `damage` (1, K, H, W) with a plane for each kind of
+damage that its facts name. Everything is in [0, 1]; height and width are dynamic.
 """
 
 import os
@@ -28,7 +29,10 @@ CPU = ("CPUExecutionProvider",)
 """Where models run unless the caller says otherwise."""
 
 CHANNELS = {"image": 3, "hole": 1, "fills": 6, "edges": 1, "prediction": 3, "probability": 1}
-"""Channels of every input and output that a model file may have."""
+"""Channels of every input and output that a model file may have; those of `damage` are as many as its kinds."""
+
+GIVEN_AS = {"generator": "the model", "detector": "the detector", "damage": "the finder of damage"}
+"""As what a model file of each kind is to be given."""
 
 DTYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 """NumPy's name for ONNX Runtime's; what a model computes with inside is its own affair."""
@@ -58,9 +62,9 @@ class OnnxGenerator:
         if self._facts.kind != "generator":
             raise ModelError(
                 f"A model that fills must be a generator; {_name(source)} is a {self._facts.kind}. "
-                "Give it as the detector instead."
+                f"{_way_out(self._facts)}"
             )
-        _check_graph(self._session, source, self._facts.inputs, ("image", "hole"), "prediction")
+        _check_graph(self._session, source, self._facts, ("image", "hole"), "prediction")
 
     @property
     def facts(self) -> Facts:
@@ -121,9 +125,9 @@ class OnnxDetector:
         if self._facts.kind != "detector":
             raise ModelError(
                 f"A model that detects must be a detector; {_name(source)} is a {self._facts.kind}. "
-                "Give it as the model instead."
+                f"{_way_out(self._facts)}"
             )
-        _check_graph(self._session, source, self._facts.inputs, ("image",), "probability")
+        _check_graph(self._session, source, self._facts, ("image",), "probability")
 
     @property
     def facts(self) -> Facts:
@@ -145,6 +149,56 @@ class OnnxDetector:
         """
         _check_size(image, self._facts)
         return _run(self._session, "probability", {"image": image}, self._dtypes, self._facts)[..., 0]
+
+
+class OnnxDamageFinder:
+    """The file of a finder of damage, loaded once. May be used by several threads at a time."""
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        providers: Sequence[str] = CPU,
+        threads: int | None = None,
+    ) -> None:
+        """Load a finder of damage.
+
+        Args:
+            source: Path of the file, or its bytes.
+            providers: ONNX Runtime's execution providers, best first.
+            threads: Threads for one run; None = one per core.
+
+        Raises:
+            ModelError: If the file is missing, broken, foreign, or of another kind.
+        """
+        self._session, self._facts, self._dtypes = _open(source, providers, threads)
+        if self._facts.kind != "damage":
+            raise ModelError(
+                f"A model that finds damage must be of the kind damage; {_name(source)} is a {self._facts.kind}. "
+                f"{_way_out(self._facts)}"
+            )
+        _check_graph(self._session, source, self._facts, ("image",), "damage")
+
+    @property
+    def facts(self) -> Facts:
+        """What the model tells about itself."""
+        return self._facts
+
+    def find(self, image: Image) -> FloatArray:
+        """Rate every pixel.
+
+        Args:
+            image: RGB in [0, 1], shape (H, W, 3), of a size that the facts allow.
+
+        Returns:
+            How much of a pixel each kind of damage has destroyed, in [0, 1], shape (H, W, K).
+
+        Raises:
+            ShapeError: If the size is not legal for the model.
+            ModelError: If the model's answer has the wrong shape or is not finite.
+        """
+        _check_size(image, self._facts)
+        return _run(self._session, "damage", {"image": image}, self._dtypes, self._facts)
 
 
 def _open(
@@ -195,11 +249,12 @@ def _open(
 def _check_graph(
     session: "InferenceSession",
     source: str | os.PathLike[str] | bytes,
-    declared: tuple[str, ...],
+    facts: Facts,
     needed: tuple[str, ...],
     output: str,
 ) -> None:
     """Refuse a graph whose inputs or output are not those that its facts and its kind promise."""
+    declared = facts.inputs
     inputs = {entry.name: entry for entry in session.get_inputs()}
     allowed = {*needed, "fills", "edges"} if output == "prediction" else set(needed)
     if set(inputs) != set(declared) or not set(needed) <= set(inputs) <= allowed:
@@ -215,10 +270,11 @@ def _check_graph(
     for name, entry in (*inputs.items(), (output, outputs[output])):
         shape: list[object] = list(entry.shape)
         free = len(shape) == 4 and not any(isinstance(size, int) for size in shape[2:])
-        fits = len(shape) == 4 and (not isinstance(shape[1], int) or shape[1] == CHANNELS[name])
+        channels = _channels(name, facts)
+        fits = len(shape) == 4 and (not isinstance(shape[1], int) or shape[1] == channels)
         if not (free and fits) or entry.type not in DTYPES:
             raise ModelError(
-                f"{name} of {_name(source)} must be (batch, {CHANNELS[name]}, any height, any width) of floats; "
+                f"{name} of {_name(source)} must be (batch, {channels}, any height, any width) of floats; "
                 f"it is {tuple(shape)} of {entry.type}. Export the model with dynamic height and width."
             )
 
@@ -241,7 +297,7 @@ def _run(
             f"The model {facts.name} must run on {feeds['image'].shape[0]} x {feeds['image'].shape[1]} px; it failed "
             f"({str(error).splitlines()[0][:200]}). Check that its facts are true, or use another model."
         ) from error
-    expected = (1, CHANNELS[output], *feeds["image"].shape[:2])
+    expected = (1, _channels(output, facts), *feeds["image"].shape[:2])
     if answer.shape != expected:
         raise ModelError(
             f"The model {facts.name} must answer with {expected}; got {answer.shape}. Export the model again."
@@ -251,6 +307,14 @@ def _run(
             f"The model {facts.name} must answer with finite numbers; it did not. Its weights are broken: export again."
         )
     return np.ascontiguousarray(np.clip(answer[0].transpose(1, 2, 0), 0, 1))
+
+
+def _channels(name: str, facts: Facts) -> int:
+    return len(facts.kinds) if name == "damage" else CHANNELS[name]
+
+
+def _way_out(facts: Facts) -> str:
+    return f"Give it as {GIVEN_AS.get(facts.kind, 'another model')} instead."
 
 
 def _check_size(image: Image, facts: Facts) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.engines.interface import CopyingEngine, DetectorEngine, Engine, Facts
+from mendpix.engines.interface import CopyingEngine, DamageEngine, DetectorEngine, Engine, Facts
 from mendpix.types import FloatArray, Image, Map, Mask
 
 
@@ -79,6 +79,20 @@ def detect(engine: DetectorEngine, image: Image) -> Map:
     """
     height, width = image.shape[:2]
     return engine.detect(pad(image, engine.facts))[:height, :width]
+
+
+def find(engine: DamageEngine, image: Image) -> FloatArray:
+    """Run a finder of damage on a picture of any size.
+
+    Args:
+        engine: What finds.
+        image: RGB in [0, 1], shape (H, W, 3).
+
+    Returns:
+        How much of a pixel each kind of damage has destroyed, in [0, 1], shape (H, W, K).
+    """
+    height, width = image.shape[:2]
+    return engine.find(pad(image, engine.facts))[:height, :width]
 
 
 def _mirrored(length: int, padded: int) -> NDArray[np.intp]:

@@ -32,13 +32,17 @@ class ContextualAttention(nn.Module):
             corners do, or plainly the first of every two.
         soft_norm: Whether a patch's length is the root of its summed squares plus `LEAST_NORM` for each value (a
             PyTorch port), or that root, at least `LEAST_NORM` (the published program).
+        soft_hole: Whether the hole may have values between 0 and 1: a patch then counts by what its window keeps.
     """
 
-    def __init__(self, *, fuse: bool = True, aligned: bool = True, soft_norm: bool = False) -> None:
+    def __init__(
+        self, *, fuse: bool = True, aligned: bool = True, soft_norm: bool = False, soft_hole: bool = False
+    ) -> None:
         super().__init__()
         self.fuse = fuse
         self.aligned = aligned
         self.soft_norm = soft_norm
+        self.soft_hole = soft_hole
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
         """Rebuild a feature map from its own known patches.
@@ -46,7 +50,8 @@ class ContextualAttention(nn.Module):
         Args:
             features: Shape (B, C, H, W), H and W even.
             hole: 1 = hole, 0 = known, at every second position: shape (B, 1, H / 2, W / 2). A patch is used if
-                nothing of its 3 x 3 window is hole; what lies outside the picture counts as known.
+                nothing of its 3 x 3 window is hole; what lies outside the picture counts as known. With `soft_hole`,
+                its weight is 1 less the largest value in that window, which is the same for 0 and 1.
 
         Returns:
             Shape (B, C, H, W), the dtype of `features`. Zero everywhere for a picture without a usable patch.
@@ -59,7 +64,8 @@ class ContextualAttention(nn.Module):
 
     def _attend(self, features: Tensor, hole: Tensor) -> Tensor:
         height, width = features.shape[2] // 2, features.shape[3] // 2  # N = height * width positions
-        usable = (F.max_pool2d(hole.to(features), 3, stride=1, padding=1) == 0).to(features)  # (B, 1, H/2, W/2)
+        worst = F.max_pool2d(hole.to(features), 3, stride=1, padding=1)  # (B, 1, H/2, W/2)
+        usable = 1 - worst if self.soft_hole else (worst == 0).to(features)
         usable = usable.flatten(1)[:, None]  # (B, 1, N)
 
         small = shrink(features, 2, aligned=self.aligned)  # (B, C, H/2, W/2)

@@ -1,8 +1,8 @@
-"""What the two DeepFill networks share: TensorFlow's borders, and the refusal of inputs that do not fit.
+"""What the DeepFill networks and IPN share: TensorFlow's borders, gated layers, the refusal of inputs that do not fit.
 
 Both were published as TensorFlow programs, whose `SAME` border is the smallest one that gives ceil(size / stride)
 values: an odd border has its larger half at the end. PyTorch ports give stride 2 as much border before as after, and
-so sample other pixels. This module knows neither network.
+so sample other pixels. This module knows none of these networks.
 """
 
 import torch
@@ -38,6 +38,68 @@ class EvenConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Convolve a map: shape (B, C, H, W) to (B, C', H / stride, W / stride)."""
         return super().forward(F.pad(input, self.border) if self.border else input)
+
+
+class GatedConv(nn.Module):
+    """A convolution that learns with every value how much of it to let through.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out; the convolution has twice as many, features first, then gates.
+        kernel: Side of the kernel, px.
+        stride: 1 or 2.
+        dilation: Step between taps, px.
+        enlarge: Whether the map is doubled in size before (nearest).
+        rectified: Whether features pass a ReLU instead of an ELU.
+        same: As for `EvenConv2d`.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, enlarge: bool = False,
+        rectified: bool = False, same: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.conv = EvenConv2d(inputs, 2 * outputs, kernel, stride=stride, dilation=dilation, same=same)
+        self.enlarge = enlarge
+        self.rectified = rectified
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve a map and gate it: shape (B, inputs, H, W) to (B, outputs, H', W')."""
+        if self.enlarge:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        features, gates = self.conv(x).chunk(2, 1)
+        return (F.relu(features) if self.rectified else F.elu(features)) * torch.sigmoid(gates)
+
+
+def gated_dilated(channels: int) -> nn.Sequential:
+    """Return the four layers that see far: their taps lie 2, 4, 8 and 16 positions apart."""
+    return nn.Sequential(*(GatedConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
+
+
+def gated_decoder(inputs: int, full: int) -> nn.Sequential:
+    """Return the layers from 1/4 of the resolution to the picture; the last one is plain."""
+    half, quarter = 2 * full, 4 * full
+    return nn.Sequential(
+        GatedConv(inputs, quarter),
+        GatedConv(quarter, quarter),
+        GatedConv(quarter, half, enlarge=True),
+        GatedConv(half, half),
+        GatedConv(half, full, enlarge=True),
+        GatedConv(full, full // 2),
+        EvenConv2d(full // 2, 3, 3),
+    )
+
+
+def keep_strength(module: nn.Module) -> None:
+    """Start kernels so that a gated layer's values are about as strong as those that it gets; biases at zero.
+
+    The published program starts Glorot-uniform, where each gated layer lets about a third of the strength through:
+    seventeen of them leave nothing to learn from before many thousand steps have passed.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, std=2 / module.weight[0].numel() ** 0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
@@ -87,13 +149,23 @@ def check_hole(hole: Tensor, image: Tensor) -> None:
     Raises:
         ShapeError: If it does not.
     """
+    check_plane("hole", hole, image)
+
+
+def check_plane(name: str, plane: Tensor, image: Tensor) -> None:
+    """Refuse a hole, or edges, that do not belong to these pictures.
+
+    Raises:
+        ShapeError: If they do not.
+    """
     batch, _, height, width = image.shape
-    if tuple(hole.shape) != (batch, 1, height, width):
+    if tuple(plane.shape) != (batch, 1, height, width):
         raise ShapeError(
-            f"hole must be ({batch}, 1, {height}, {width}) like its image; got {tuple(hole.shape)}. "
-            "Add a missing channel axis with hole[:, None]."
+            f"{name} must be ({batch}, 1, {height}, {width}) like its image; got {tuple(plane.shape)}. "
+            f"Add a missing channel axis with {name}[:, None]."
         )
-    if hole.dtype != image.dtype:
+    if plane.dtype != image.dtype:
         raise ShapeError(
-            f"hole must have the dtype of its image, {image.dtype}; got {hole.dtype}. Convert it with hole.to(image)."
+            f"{name} must have the dtype of its image, {image.dtype}; got {plane.dtype}. "
+            f"Convert it with {name}.to(image)."
         )

@@ -18,7 +18,16 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from mendpix.errors import InputError
 from mendpix.networks.contextual_attention import ContextualAttention, shrink
-from mendpix.networks.deepfill_layers import EvenConv2d, check_hole, check_picture, is_exporting, pad_same
+from mendpix.networks.deepfill_layers import (
+    GatedConv,
+    check_hole,
+    check_picture,
+    gated_decoder,
+    gated_dilated,
+    is_exporting,
+    keep_strength,
+    pad_same,
+)
 from mendpix.networks.interface import NetworkFacts
 
 PADDINGS = ("same", "even")
@@ -84,37 +93,37 @@ class DeepFillV2Generator(nn.Module):
         same = config.padding == "same"
         # Stage 1. Inputs: picture, a plane of ones that shows where the picture ends, hole.
         self.coarse_encoder = nn.Sequential(
-            _GatedConv(5, full, 5, same=same),
-            _GatedConv(full, half, stride=2, same=same),
-            _GatedConv(half, half),
-            _GatedConv(half, quarter, stride=2, same=same),
-            _GatedConv(quarter, quarter),
-            _GatedConv(quarter, quarter),
+            GatedConv(5, full, 5, same=same),
+            GatedConv(full, half, stride=2, same=same),
+            GatedConv(half, half),
+            GatedConv(half, quarter, stride=2, same=same),
+            GatedConv(quarter, quarter),
+            GatedConv(quarter, quarter),
         )
-        self.coarse_dilated = _dilated(quarter)
-        self.coarse_decoder = _decoder(quarter, full)
+        self.coarse_dilated = gated_dilated(quarter)
+        self.coarse_decoder = gated_decoder(quarter, full)
         # Stage 2. Input: the filled picture alone, for two branches that meet at the decoder.
         self.refine_encoder = nn.Sequential(
-            _GatedConv(3, full, 5, same=same),
-            _GatedConv(full, full, stride=2, same=same),
-            _GatedConv(full, half),
-            _GatedConv(half, half, stride=2, same=same),
-            _GatedConv(half, quarter),
-            _GatedConv(quarter, quarter),
+            GatedConv(3, full, 5, same=same),
+            GatedConv(full, full, stride=2, same=same),
+            GatedConv(full, half),
+            GatedConv(half, half, stride=2, same=same),
+            GatedConv(half, quarter),
+            GatedConv(quarter, quarter),
         )
-        self.refine_dilated = _dilated(quarter)
+        self.refine_dilated = gated_dilated(quarter)
         self.match_encoder = nn.Sequential(
-            _GatedConv(3, full, 5, same=same),
-            _GatedConv(full, full, stride=2, same=same),
-            _GatedConv(full, half),
-            _GatedConv(half, quarter, stride=2, same=same),
-            _GatedConv(quarter, quarter),
-            _GatedConv(quarter, quarter, rectified=True),
+            GatedConv(3, full, 5, same=same),
+            GatedConv(full, full, stride=2, same=same),
+            GatedConv(full, half),
+            GatedConv(half, quarter, stride=2, same=same),
+            GatedConv(quarter, quarter),
+            GatedConv(quarter, quarter, rectified=True),
         )
         self.attention = ContextualAttention(fuse=config.fuse, aligned=same)
-        self.match_decoder = nn.Sequential(_GatedConv(quarter, quarter), _GatedConv(quarter, quarter))
-        self.refine_decoder = _decoder(2 * quarter, full)
-        self.apply(_keep_strength)
+        self.match_decoder = nn.Sequential(GatedConv(quarter, quarter), GatedConv(quarter, quarter))
+        self.refine_decoder = gated_decoder(2 * quarter, full)
+        self.apply(keep_strength)
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict a whole picture; what `image` holds inside the hole has no influence.
@@ -197,64 +206,3 @@ class DeepFillV2Critic(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(pad_same(x, 5, 2)), self.config.negative_slope)  # half as high and wide each time
         return x  # (B, 4C, H/64, W/64)
-
-
-class _GatedConv(nn.Module):
-    """A convolution that learns with every value how much of it to let through.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out; the convolution has twice as many, features first, then gates.
-        kernel: Side of the kernel, px.
-        stride: 1 or 2.
-        dilation: Step between taps, px.
-        enlarge: Whether the map is doubled in size before (nearest).
-        rectified: Whether features pass a ReLU instead of an ELU.
-        same: As for `EvenConv2d`.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, enlarge: bool = False,
-        rectified: bool = False, same: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.conv = EvenConv2d(inputs, 2 * outputs, kernel, stride=stride, dilation=dilation, same=same)
-        self.enlarge = enlarge
-        self.rectified = rectified
-
-    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, H, W) to (B, outputs, H', W')
-        if self.enlarge:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        features, gates = self.conv(x).chunk(2, 1)
-        return (F.relu(features) if self.rectified else F.elu(features)) * torch.sigmoid(gates)
-
-
-def _dilated(channels: int) -> nn.Sequential:
-    """Return the four layers that see far: their taps lie 2, 4, 8 and 16 positions apart."""
-    return nn.Sequential(*(_GatedConv(channels, channels, dilation=step) for step in (2, 4, 8, 16)))
-
-
-def _decoder(inputs: int, full: int) -> nn.Sequential:
-    """Return the layers from 1/4 of the resolution to the picture; the last one is plain."""
-    half, quarter = 2 * full, 4 * full
-    return nn.Sequential(
-        _GatedConv(inputs, quarter),
-        _GatedConv(quarter, quarter),
-        _GatedConv(quarter, half, enlarge=True),
-        _GatedConv(half, half),
-        _GatedConv(half, full, enlarge=True),
-        _GatedConv(full, full // 2),
-        EvenConv2d(full // 2, 3, 3),
-    )
-
-
-def _keep_strength(module: nn.Module) -> None:
-    """Start kernels so that a gated layer's values are about as strong as those that it gets; biases at zero.
-
-    The published program starts Glorot-uniform, where each gated layer lets about a third of the strength through:
-    seventeen of them leave nothing to learn from before many thousand steps have passed.
-    """
-    if isinstance(module, nn.Conv2d):
-        nn.init.normal_(module.weight, std=2 / module.weight[0].numel() ** 0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -1,8 +1,9 @@
 """The 70 x 70 PatchGAN of EdgeConnect and ISNet: a critic that judges a picture patch by patch.
 
 From Isola et al. 2017 (https://arxiv.org/abs/1611.07004) with spectral norm (Miyato et al. 2018), as EdgeConnect
-(Nazeri et al. 2019) publishes it and ISNet takes it over: no biases, no normalisation layers. This module knows no
-loss; it returns logits, and the activations that feature matching compares.
+(Nazeri et al. 2019) publishes it and ISNet takes it over: no biases, no normalisation layers. The critic of edges in
+"Image Inpainting with Informed Mask Generation" has instance norm in its place. This module knows no loss; it returns
+logits, and the activations that feature matching compares.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ class PatchGanConfig:
     base_channels: int = 64
     """Channels after the first convolution; the widest layer has eight times as many."""
 
+    instance_norm: bool = False
+    """Whether there is instance norm behind every convolution but the first and the last, and no spectral norm."""
+
     def __post_init__(self) -> None:
         if self.in_channels < 1 or self.base_channels < 1:
             raise InputError(
@@ -46,11 +50,12 @@ class PatchGan(nn.Module):
         super().__init__()
         self.config = config = config or PatchGanConfig()
         width = config.base_channels
-        self.conv1 = _convolution(config.in_channels, width, stride=2)
-        self.conv2 = _convolution(width, 2 * width, stride=2)
-        self.conv3 = _convolution(2 * width, 4 * width, stride=2)
-        self.conv4 = _convolution(4 * width, 8 * width, stride=1)
-        self.conv5 = _convolution(8 * width, 1, stride=1)
+        spectral = not config.instance_norm
+        self.conv1 = _convolution(config.in_channels, width, stride=2, spectral=spectral)
+        self.conv2 = _convolution(width, 2 * width, stride=2, spectral=spectral)
+        self.conv3 = _convolution(2 * width, 4 * width, stride=2, spectral=spectral)
+        self.conv4 = _convolution(4 * width, 8 * width, stride=1, spectral=spectral)
+        self.conv5 = _convolution(8 * width, 1, stride=1, spectral=spectral)
 
     def forward(self, image: Tensor) -> Tensor:
         """Score patches as true or predicted.
@@ -81,10 +86,14 @@ class PatchGan(nn.Module):
         """
         self._check(image)
         first = F.leaky_relu(self.conv1(image), 0.2)  # (B, C, H/2, W/2)
-        second = F.leaky_relu(self.conv2(first), 0.2)  # (B, 2C, H/4, W/4)
-        third = F.leaky_relu(self.conv3(second), 0.2)  # (B, 4C, H/8, W/8)
-        fourth = F.leaky_relu(self.conv4(third), 0.2)  # (B, 8C, H/8 - 1, W/8 - 1)
+        second = F.leaky_relu(self._norm(self.conv2(first)), 0.2)  # (B, 2C, H/4, W/4)
+        third = F.leaky_relu(self._norm(self.conv3(second)), 0.2)  # (B, 4C, H/8, W/8)
+        fourth = F.leaky_relu(self._norm(self.conv4(third)), 0.2)  # (B, 8C, H/8 - 1, W/8 - 1)
         return [first, second, third, fourth, self.conv5(fourth)]  # (B, 1, H/8 - 2, W/8 - 2)
+
+    def _norm(self, x: Tensor) -> Tensor:
+        """Bring every channel of every picture to mean 0 and deviation 1, if that is asked for; nothing is learnt."""
+        return F.instance_norm(x) if self.config.instance_norm else x
 
     def _check(self, image: Tensor) -> None:
         """Refuse what this critic cannot judge, by shape and dtype."""
@@ -100,8 +109,8 @@ class PatchGan(nn.Module):
             )
 
 
-def _convolution(inputs: int, outputs: int, *, stride: int) -> nn.Module:
-    """Return a 4 x 4 convolution without bias under spectral norm, started normal with deviation 0.02."""
+def _convolution(inputs: int, outputs: int, *, stride: int, spectral: bool) -> nn.Module:
+    """Return a 4 x 4 convolution without bias, under spectral norm if asked, started normal with deviation 0.02."""
     convolution = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=False)
     nn.init.normal_(convolution.weight, std=0.02)
-    return spectral_norm(convolution)
+    return spectral_norm(convolution) if spectral else convolution

@@ -31,6 +31,7 @@ from mendpix.networks.edgeconnect import (
     InpaintGenerator,
     InpaintGeneratorConfig,
 )
+from mendpix.networks.epn import EpnConfig, EpnNetwork
 from mendpix.networks.gdn import (
     GdnConfig,
     GdnDetector,
@@ -40,8 +41,11 @@ from mendpix.networks.gdn import (
     GdnGenerator,
 )
 from mendpix.networks.glcic import GlcicConfig, GlcicDiscriminator, GlcicDiscriminatorConfig, GlcicGenerator
+from mendpix.networks.informed import InformedConfig, InformedGenerator
+from mendpix.networks.ipn import IpnConfig, IpnCritic, IpnCriticConfig, IpnGenerator
 from mendpix.networks.isnet import IsnetConfig, IsnetGenerator
 from mendpix.networks.isnet_unet import IsnetUnetConfig, IsnetUnetGenerator
+from mendpix.networks.mpn import MpnConfig, MpnNetwork
 from mendpix.networks.patchgan import PatchGan, PatchGanConfig
 from mendpix.networks.pconv import PconvConfig, PconvGenerator
 from mendpix.networks.pennet import PenNetConfig, PenNetDiscriminator, PenNetDiscriminatorConfig, PenNetGenerator
@@ -52,8 +56,9 @@ from mendpix.networks.scenes import ScenesDetector, ScenesDetectorConfig, Scenes
 class NetworkEntry:
     """One line of the table."""
 
-    kind: Literal["generator", "detector", "edges", "discriminator"]
-    """What the network does: fills, marks what looks filled, draws missing edges, or judges in training alone."""
+    kind: Literal["generator", "detector", "edges", "damage", "discriminator"]
+    """What the network does: fills, marks what looks filled, draws missing edges, finds damage, or judges in training
+    alone."""
     config: type[Any]
     """Dataclass of its sizes; its defaults are the network's own."""
     network: type[nn.Module]
@@ -84,6 +89,7 @@ NETWORKS: dict[str, NetworkEntry] = {
     "edgeconnect-inpaint": NetworkEntry(
         "generator", InpaintGeneratorConfig, InpaintGenerator, {"base_channels": 4, "residual_blocks": 1}
     ),
+    "epn": NetworkEntry("edges", EpnConfig, EpnNetwork, {"base_channels": 4, "residual_blocks": 1}),
     "gdn": NetworkEntry("generator", GdnConfig, GdnGenerator, {"base_channels": 4, "residual_blocks": 2}),
     "gdn-detector": NetworkEntry("detector", GdnDetectorConfig, GdnDetector, {"base_channels": 4}),
     "gdn-discriminator": NetworkEntry("discriminator", GdnDiscriminatorConfig, GdnDiscriminator, {"base_channels": 4}),
@@ -94,9 +100,17 @@ NETWORKS: dict[str, NetworkEntry] = {
         GlcicDiscriminator,
         {"base_channels": 4, "hidden": 4, "local_px": 16, "global_px": 32, "global_layers": 5},
     ),
+    "informed": NetworkEntry(
+        "generator", InformedConfig, InformedGenerator, {"edge_channels": 4, "edge_blocks": 1, "fill_width": 4}
+    ),
+    "ipn": NetworkEntry("generator", IpnConfig, IpnGenerator, {"width": 4}),
+    "ipn-critic": NetworkEntry("discriminator", IpnCriticConfig, IpnCritic, {"base_channels": 4}),
     "isnet": NetworkEntry("generator", IsnetConfig, IsnetGenerator, {"base_channels": 4, "residual_blocks": 1}),
     "isnet-unet": NetworkEntry(
         "generator", IsnetUnetConfig, IsnetUnetGenerator, {"base_channels": 4, "residual_blocks": 2}
+    ),
+    "mpn": NetworkEntry(
+        "damage", MpnConfig, MpnNetwork, {"widths": (8, 8, 8, 16), "blocks": (1, 1, 1), "return_blocks": (1, 1, 1)}
     ),
     "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan, {"base_channels": 4}),
     "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator, {"base_channels": 4, "levels": 3}),
@@ -142,7 +156,7 @@ def build_network(name: str, sizes: Mapping[str, Any] | None = None, *, kind: st
     Args:
         name: A name of `NETWORKS`.
         sizes: Fields of its config that differ from the defaults; lists stand for tuples.
-        kind: If given, what the network must be: `generator`, `detector`, `edges` or `discriminator`.
+        kind: If given, what the network must be: `generator`, `detector`, `edges`, `damage` or `discriminator`.
 
     Returns:
         The module, on the CPU, in training mode.

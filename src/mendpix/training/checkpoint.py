@@ -60,7 +60,7 @@ def save_checkpoint(
         part: {"name": names[part], "sizes": asdict(network.config)}  # type: ignore[arg-type]  # every network has one
         for part, network in networks.items()
     }
-    record = {"format": FORMAT, "networks": described, **state}
+    record = {"format": FORMAT, "networks": described, "optimizers": list(optimizers), **state}
     files = {f"{part}.safetensors": _pack(tensors) for part, tensors in weights.items()}
     files["training.safetensors"] = _pack(raw)
     files["checkpoint.json"] = (json.dumps(record, indent=2) + "\n").encode()
@@ -118,7 +118,7 @@ def load_network(checkpoint: Path, part: str) -> nn.Module:
 
     Args:
         checkpoint: A checkpoint folder, or a run folder (its newest checkpoint is taken).
-        part: `generator` or `detector`.
+        part: `generator`, `detector`, `damage` or another that the run trains.
 
     Raises:
         CheckpointError: If the checkpoint is missing, broken, or does not fit its own description.
@@ -128,7 +128,10 @@ def load_network(checkpoint: Path, part: str) -> nn.Module:
         raise CheckpointError(f"{checkpoint} must be a checkpoint or a run folder with checkpoints; it holds none.")
     described = read_record(folder)["networks"].get(part)
     if described is None or described["name"] not in NETWORKS:
-        raise CheckpointError(f"{folder} must describe a {part} of a known network; got {described!r}.")
+        held = ", ".join(read_record(folder)["networks"])
+        raise CheckpointError(
+            f"{folder} must describe a {part} of a known network; got {described!r}. It holds {held}."
+        )
     network = build_network(described["name"], described["sizes"])
     load_strictly(network, read_tensors(folder / f"{part}.safetensors"), str(folder))
     return network.eval()
@@ -202,13 +205,16 @@ def restore(
             _, name, index, slot = key.split("/")
             # A copy, since files are mapped into memory and this one will be deleted while the run goes on.
             found.setdefault(name, {}).setdefault(int(index), {})[slot] = value.clone()
-    if found.keys() != optimizers.keys():
+    held = record.get("optimizers", list(found))  # one that has not stepped yet has no state
+    if set(held) != optimizers.keys():
         raise CheckpointError(
-            f"{folder} must hold the state of the optimisers {', '.join(optimizers)}; it holds {', '.join(found)}. "
+            f"{folder} must hold the state of the optimisers {', '.join(optimizers)}; it holds {', '.join(held)}. "
             "Resume with the recipe that the run was started with."
         )
     for name, optimizer in optimizers.items():
-        optimizer.load_state_dict({"state": found[name], "param_groups": optimizer.state_dict()["param_groups"]})
+        optimizer.load_state_dict(
+            {"state": found.get(name, {}), "param_groups": optimizer.state_dict()["param_groups"]}
+        )
     return record
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mendpix.data.batches import SilhouetteSpec
+from mendpix.data.degrade import DamageSpec
 from mendpix.data.guides import GuideSpec
 from mendpix.data.mask_sampler import MaskSpec
 from mendpix.errors import InputError
@@ -143,6 +144,8 @@ class MethodConfig:
     """Fields of that method's own dataclass: weights of its sum, phases; what is left out has the published value."""
     sizes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Sizes of its further networks: part to fields of that network's config dataclass."""
+    start: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where they take weights from: part to checkpoint folder or network file, as for `start` of a network."""
     backbone: Literal["squeezenet", "vgg16", "vgg19"] = "squeezenet"
     """The frozen network of perceptual and style terms. The papers take VGG; SqueezeNet is a stand-in for it."""
     backbone_weights: str = ""
@@ -249,14 +252,16 @@ class Recipe:
     """Name of the run and of the model that comes out of it."""
     data: DataConfig
     """The pictures."""
-    generator: NetworkConfig
-    """The network that fills."""
     schedule: ScheduleConfig
     """Length and sizes."""
+    generator: NetworkConfig | None = None
+    """The network that fills; only a method that fills nothing does without."""
     detector: NetworkConfig | None = None
     """The network that marks what looks filled; only a published method does without."""
     method: MethodConfig | None = None
     """A published method; None = GDN's, as the table `objective` says."""
+    damage: DamageSpec | None = None
+    """How pictures are damaged, for a method that learns from that; the table may be empty, for the defaults."""
     masks: MaskSpec = field(default_factory=MaskSpec)
     """The holes."""
     silhouettes: SilhouetteSpec = field(default_factory=SilhouetteSpec)

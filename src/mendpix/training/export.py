@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mendpix.atomic_files import atomic_write
+from mendpix.data.degrade import KINDS
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.errors import CheckpointError
 from mendpix.fills import FIRST_FILL_RADIUS_PX
@@ -27,7 +28,7 @@ from mendpix.training.calibrate import Calibration
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
 from mendpix.weights.network_file import SUFFIX, load_network_file, read_network_record
 
-Part = Literal["generator", "detector"]
+Part = Literal["generator", "detector", "damage"]
 """Which of a run's networks."""
 
 OPSET = 18
@@ -38,6 +39,9 @@ SMALLEST_HALF = 64
 
 WORST_DIFFERENCE = 0.02
 """Largest difference from torch that is put down to fp16 weights."""
+
+OUTPUTS = {"generator": "prediction", "detector": "probability", "damage": "damage"}
+"""Name of what comes out, by kind of model."""
 
 MAX_HOLE_PX = 192
 """Thickest hole that our networks fill at once. At 96 the coarse step cost 0.2 dB on holes of half the picture."""
@@ -102,7 +106,7 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
     network = load_network(folder, part)
     if part == "detector":
         network = CalibratedDetector(network, Calibration(**record.get("calibration", {}))).eval()
-    facts = model_facts(record["recipe"], part, network)
+    facts = model_facts(record["recipe"], part, network, tuple(record.get("thresholds", ())))
     more = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
     return export_network(network, out, facts, more)
 
@@ -116,12 +120,20 @@ def _export_network_file(file: Path, out: Path, part: Part) -> ExportReport:
     return export_network(network, out, model_facts(file.stem, part, network), more)
 
 
-def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
-    """Return what the torch-free side has to know of a network."""
+def model_facts(model_name: str, part: Part, network: nn.Module, thresholds: tuple[float, ...] = ()) -> Facts:
+    """Return what the torch-free side has to know of a network.
+
+    Args:
+        model_name: Name for people; a detector's gets an ending.
+        part: What the network is.
+        network: The network.
+        thresholds: From which value on a finder of damage marks a pixel, by kind; empty = nobody has measured it.
+    """
     declared = network.detector.facts if isinstance(network, CalibratedDetector) else network.facts  # type: ignore[union-attr]  # declared facts
     local = bool(declared.local)  # type: ignore[union-attr]  # as above; then small windows do
+    kinds = kinds_of(network.config.kinds) if part == "damage" else ()  # type: ignore[union-attr,arg-type]  # likewise
     return Facts(
-        name=model_name if part == "generator" else f"{model_name}-detector",
+        name=model_name if part != "detector" else f"{model_name}-detector",
         kind=part,
         multiple_of=declared.multiple_of,  # type: ignore[union-attr,arg-type]  # declared facts
         minimum=max(declared.minimum, 64 if local else declared.minimum),  # type: ignore[union-attr,type-var]  # declared facts
@@ -131,7 +143,24 @@ def model_facts(model_name: str, part: Part, network: nn.Module) -> Facts:
         first_fill_radius_px=FIRST_FILL_RADIUS_PX,
         edges_sigma=getattr(network.config, "edges_sigma", Facts.edges_sigma) if part == "generator" else 2.0,
         inputs=declared.inputs if part == "generator" else ("image",),  # type: ignore[union-attr,arg-type]  # declared facts
+        kinds=kinds,
+        thresholds=thresholds if part == "damage" else (),
     )
+
+
+def kinds_of(count: int) -> tuple[str, ...]:
+    """Name the channels of a finder of damage.
+
+    Raises:
+        CheckpointError: If there is neither one nor one for each kind.
+    """
+    names = {len(KINDS): KINDS, 1: ("damage",)}
+    if count not in names:
+        raise CheckpointError(
+            f"a finder of damage must have 1 channel or one for each of {', '.join(KINDS)}; it has {count}. "
+            "Train it with kinds = 4 or kinds = 1."
+        )
+    return names[count]
 
 
 def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, Any] | None = None) -> ExportReport:
@@ -161,7 +190,7 @@ def export_network(network: nn.Module, out: Path, facts: Facts, more: dict[str, 
         rough = Path(folder) / "rough.onnx"
         torch.onnx.export(
             network, examples, rough, input_names=list(facts.inputs),
-            output_names=["probability" if facts.kind == "detector" else "prediction"],
+            output_names=[OUTPUTS[facts.kind]],
             dynamic_shapes=tuple(free for _ in examples), opset_version=OPSET, dynamo=True, external_data=False,
             verbose=False,
         )  # fmt: skip

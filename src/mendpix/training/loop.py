@@ -21,12 +21,21 @@ from mendpix.training.averages import snapshot, swapped, update_average
 from mendpix.training.calibrate import calibrate
 from mendpix.training.checkpoint import latest_checkpoint, restore, save_checkpoint
 from mendpix.training.config import Recipe, ScheduleConfig, StageConfig
-from mendpix.training.optimizers import make_optimizers, set_learning_rates
-from mendpix.training.parts import build_part, check_sizes, framework_of, network_configs, place, plan_steps
+from mendpix.training.optimizers import learners_of, make_optimizers, set_learning_rates
+from mendpix.training.parts import (
+    build_part,
+    check_sizes,
+    framework_of,
+    full_from_of,
+    network_configs,
+    place,
+    plan_steps,
+)
 from mendpix.training.processes import agree, average_gradients, average_values, check_alike, launch, meet
 from mendpix.training.record import RunRecord
 from mendpix.training.step import TensorBatch
 from mendpix.training.validate import prepare, validate
+from mendpix.training.validate_damage import DamageSet, choose_thresholds, prepare_damage, validate_damage
 from mendpix.types import Progress
 
 Say = Callable[[str], None]
@@ -43,7 +52,7 @@ def train(
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Train a generator and its detector as a recipe says.
+    """Train a generator and its detector, or a method's networks, as a recipe says.
 
     With more than one device, the program that calls this is started once more for each further one, with the same
     arguments; its processes train together, and only the first one writes and talks.
@@ -110,9 +119,10 @@ def train(
     trained = {part: build_part(part, config, fabric.device) for part, config in parts.items()}
     for network in trained.values():
         place(network, fabric.device, channels_last=recipe.channels_last)
-    generator, detector = trained["generator"], trained.get("detector")
+    leader = next(iter(parts))  # whose loss people are told
+    generator, detector = trained.get("generator"), trained.get("detector")
     check_sizes(recipe, trained)
-    optimizers = make_optimizers(recipe.optimizer, trained)
+    optimizers = make_optimizers(recipe.optimizer, trained, learners_of(recipe))
     average = {part: snapshot(network) for part, network in trained.items()}
     backbone = None
     if recipe.objective.perceptual:
@@ -151,14 +161,15 @@ def train(
         return found
 
     # Batches, prepared ahead; each a function of seed and step alone.
-    with_fills = "fills" in generator.facts.inputs  # type: ignore[operator]  # every network declares its facts
-    with_edges = "edges" in generator.facts.inputs  # type: ignore[operator]  # likewise
+    inputs = generator.facts.inputs if generator is not None else ()  # type: ignore[union-attr]  # declared facts
+    with_fills, with_edges = "fills" in inputs, "edges" in inputs  # type: ignore[operator]  # likewise
     edges_sigma = (recipe.method.edges_sigma if recipe.method else 2.0) if with_edges else None
     crops = CropSpec(recipe.schedule.stages[0].crop_px, data.scale_min, data.flip, data.fit)
     source = BatchSource(
         training, crops, recipe.masks, seed=recipe.seed, guide_share=data.guide_share, mask_files=mask_files,
         with_fills=with_fills or recipe.objective.relative or recipe.objective.other_fills_share > 0,
         silhouettes=recipe.silhouettes, guides=recipe.guides, copies=copies, edges_sigma=edges_sigma,
+        damage=recipe.damage,
     )  # fmt: skip
 
     def request(at_step: int) -> BatchRequest:
@@ -168,7 +179,12 @@ def train(
     threads = max(2, torch.get_num_threads())
     prefetcher = Prefetcher(source, request, threads=threads, ahead=threads + 4)
     watched = None
-    if main:
+    if main and recipe.damage is not None:
+        watched = prepare_damage(
+            held_out, recipe.validation, recipe.damage, seed=recipe.seed, edges_sigma=edges_sigma,
+            full_from=full_from_of(recipe),
+        )  # fmt: skip
+    elif main:
         watched = prepare(
             held_out, recipe.validation, seed=recipe.seed, with_fills=with_fills, guides=recipe.guides,
             edges_sigma=edges_sigma,
@@ -188,9 +204,13 @@ def train(
                 shutil.rmtree(old, ignore_errors=True)
 
     def finish() -> dict[str, object]:
-        if watched is None or not watched.samples or detector is None:
+        if watched is None or not watched.samples:
             return {}
         with swapped(trained, average):
+            if isinstance(watched, DamageSet):
+                return {"thresholds": choose_thresholds(trained["damage"], watched, fabric.device)}
+            if generator is None or detector is None:
+                return {}
             return {"calibration": asdict(calibrate(generator, detector, watched, fabric.device))}
 
     watched_at = -1
@@ -201,7 +221,11 @@ def train(
             return
         watched_at = at_step
         with swapped(trained, average):
-            scores, rows = validate(generator, detector, watched, device=fabric.device, autocast=fabric.autocast)
+            if isinstance(watched, DamageSet):
+                scores, rows = validate_damage(trained, watched, device=fabric.device, autocast=fabric.autocast)
+            else:
+                assert generator is not None  # only a method that learns from damage does without
+                scores, rows = validate(generator, detector, watched, device=fabric.device, autocast=fabric.autocast)
         journal.write(at_step, scores)
         if rows:
             journal.write_grid(at_step, rows)
@@ -242,9 +266,7 @@ def train(
                 journal.write(step, numbers)
                 if progress is not None:
                     left_s = elapsed / max(done, 1e-6) * (1 - done)
-                    loss = (
-                        f"generator {value:.4g}, " if (value := numbers.get("training/generator")) is not None else ""
-                    )
+                    loss = f"{leader} {value:.4g}, " if (value := numbers.get(f"training/{leader}")) is not None else ""
                     progress(done, f"step {step}, {loss}{left_s / 60:.0f} min left")
             if recipe.validation.every_steps and step % recipe.validation.every_steps == 0:
                 watch(step)
@@ -285,6 +307,6 @@ def to_device(batch: Batch, device: torch.device, *, channels_last: bool) -> Ten
     layout = torch.channels_last if channels_last else torch.contiguous_format
     tensors = [
         torch.from_numpy(part).to(device, non_blocking=True)
-        for part in (batch.image, batch.hole, batch.fills, batch.edges)
+        for part in (batch.image, batch.hole, batch.fills, batch.edges, batch.damaged, batch.destroyed)
     ]
     return TensorBatch(*(tensor.contiguous(memory_format=layout) for tensor in tensors))

@@ -8,9 +8,16 @@ from mendpix.training.methods.table import find_method, method_options
 from mendpix.training.muon import Muon
 
 
-def make_optimizers(config: OptimizerConfig, networks: dict[str, nn.Module]) -> dict[str, torch.optim.Optimizer]:
+def learners_of(recipe: Recipe) -> tuple[str, ...]:
+    """Return the parts that learn at the generator's rates."""
+    return find_method(recipe.method.name).learners if recipe.method is not None else ("generator",)
+
+
+def make_optimizers(
+    config: OptimizerConfig, networks: dict[str, nn.Module], learners: tuple[str, ...] = ("generator",)
+) -> dict[str, torch.optim.Optimizer]:
     """Return the optimisers by name; the part before the colon is the network's."""
-    rates = {part: config.generator_lr if part == "generator" else config.detector_lr for part in networks}
+    rates = {part: config.generator_lr if part in learners else config.detector_lr for part in networks}
     betas = (config.beta1, config.beta2)
     optimizers: dict[str, torch.optim.Optimizer] = {}
     for part, network in networks.items():
@@ -42,9 +49,10 @@ def set_learning_rates(recipe: Recipe, optimizers: dict[str, torch.optim.Optimiz
     method = recipe.method
     entry = find_method(method.name) if method is not None else None
     options = method_options(method.name, method.options) if method is not None else None
+    learners = learners_of(recipe)
     for name, optimizer in optimizers.items():
         part, _, kernels = name.partition(":")
-        rate = config.generator_lr if part == "generator" else config.detector_lr
+        rate = config.generator_lr if part in learners else config.detector_lr
         if kernels:  # muon's rate is the generator's; the detector's is as much lower as its AdamW rate is
             rate *= config.muon_lr / config.generator_lr
         phase = entry.rate(options, part, done) if entry is not None else 1.0

@@ -16,19 +16,38 @@ from mendpix.training.config import NetworkConfig, Recipe
 from mendpix.training.methods.interface import Moment
 from mendpix.training.methods.table import find_method, method_options
 from mendpix.training.step import Networks, TensorBatch, compute_gradients
+from mendpix.weights.network_file import kind_of_part
 
 
 def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
-    """Return what is trained: the generator, and the detector, a discriminator or what else the method has."""
-    parts = {"generator": recipe.generator}
+    """Return what is trained: the generator, and the detector, a discriminator or what else the method has.
+
+    Raises:
+        RecipeError: If the recipe lacks what its method needs, or has what it does not.
+    """
+    parts = {"generator": recipe.generator} if recipe.generator is not None else {}
     if recipe.method is not None:
-        names = find_method(recipe.method.name).networks
-        unknown = sorted(recipe.method.sizes.keys() - names.keys())
-        if unknown:
-            raise RecipeError(
-                f"method.sizes of {recipe.method.name} must be among {', '.join(names) or 'none'}; got {unknown[0]}."
-            )
-        return parts | {part: NetworkConfig(name, recipe.method.sizes.get(part, {})) for part, name in names.items()}
+        method, entry = recipe.method, find_method(recipe.method.name)
+        names = entry.networks
+        for key, table in (("sizes", method.sizes), ("start", method.start)):
+            unknown = sorted(table.keys() - names.keys())
+            if unknown:
+                raise RecipeError(
+                    f"method.{key} of {method.name} must be among {', '.join(names) or 'none'}; got {unknown[0]}."
+                )
+        for key, wanted, found in (
+            ("generator", entry.fills, recipe.generator is not None),
+            ("damage", entry.damages, recipe.damage is not None),
+        ):
+            if wanted != found:
+                raise RecipeError(
+                    f"a recipe of the method {method.name} must have {'a' if wanted else 'no'} table {key}; it has "
+                    f"{'one' if found else 'none'}."
+                )
+        return parts | {
+            part: NetworkConfig(name, method.sizes.get(part, {}), method.start.get(part, ""))
+            for part, name in names.items()
+        }
     assert recipe.detector is not None  # `parse_recipe` sees to it
     parts["detector"] = recipe.detector
     if recipe.objective.framework == "adv":
@@ -39,8 +58,7 @@ def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
 
 def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Module:
     """Build a network on its device, with the weights that its recipe starts from."""
-    kind = part if part in ("generator", "detector") else "discriminator"
-    network = build_network(config.name, config.sizes, kind=kind)
+    network = build_network(config.name, config.sizes, kind=kind_of_part(part))
     if config.start:
         path = Path(config.start)
         tensors = read_tensors(path / f"{part}.safetensors" if path.is_dir() else path)
@@ -74,6 +92,13 @@ def check_sizes(recipe: Recipe, networks: Mapping[str, nn.Module]) -> None:
 def framework_of(recipe: Recipe) -> str:
     """Name what shapes the fill: one of GDN's frameworks, or a published method."""
     return recipe.method.name if recipe.method is not None else recipe.objective.framework
+
+
+def full_from_of(recipe: Recipe) -> float:
+    """Return the share from which a pixel counts as wholly destroyed for the recipe's mask network."""
+    if recipe.method is None:
+        return 1.0
+    return float(getattr(method_options(recipe.method.name, recipe.method.options), "full_from", 1.0))
 
 
 def plan_steps(

@@ -17,10 +17,11 @@ PATHS = (
     ("data", "masks"),
     ("objective", "backbone"),
     ("method", "backbone_weights"),
+    ("method", "start"),
     ("generator", "start"),
     ("detector", "start"),
 )
-"""Keys whose values are paths, or lists of paths, that start at the recipe's folder."""
+"""Keys whose values are paths, or lists or tables of paths, that start at the recipe's folder."""
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -64,11 +65,15 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     ends = [stage.until for stage in recipe.schedule.stages]
     if not ends or ends[0] <= 0 or ends != sorted(set(ends)) or ends[-1] != 1.0:
         raise RecipeError(f"schedule.stages must end at rising shares, the last at 1.0; got {ends}.")
+    if recipe.method is None and recipe.generator is None:
+        raise RecipeError("recipe must have the key 'generator', or a method that fills nothing; it has neither.")
     if (recipe.detector is None) != (recipe.method is not None):
         raise RecipeError(
             "a recipe must have a detector, or a method that does without; it has "
             f"{'both' if recipe.method is not None else 'neither'}. Leave one of the tables out."
         )
+    if recipe.method is None and recipe.damage is not None:
+        raise RecipeError("the table damage must come with a method that learns from damage; there is no method.")
     if recipe.objective.perceptual and not recipe.objective.backbone:
         raise RecipeError("objective.perceptual needs objective.backbone, the path of SqueezeNet's .npz; got none.")
     return recipe
@@ -80,7 +85,9 @@ def format_recipe(recipe: Recipe) -> str:
 
 
 def _resolve(folder: Path, found: Any) -> Any:
-    """Let a path, or each path of a list, start at a folder; anything else is left for the check of types."""
+    """Let a path, or each path of a list or table, start at a folder; the check of types comes later."""
+    if isinstance(found, dict):
+        return {key: _resolve(folder, one) for key, one in found.items()}
     if isinstance(found, list):
         return [_resolve(folder, one) for one in found]
     return str(folder / found) if isinstance(found, str) else found

@@ -28,6 +28,11 @@ class TensorBatch:
     """First fills, shape (B, 6, H, W), or (B, 0, H, W) if the generator takes none."""
     edges: Tensor | None = None
     """Canny edges of the true pictures, shape (B, 1, H, W), or (B, 0, H, W) or None if the generator takes none."""
+    damaged: Tensor | None = None
+    """Pictures with damage, shape (B, 3, H, W), of which `image` is what is wanted and `hole` the mask of all kinds of
+    damage; (B, 0, H, W) or None if there is none."""
+    destroyed: Tensor | None = None
+    """How much of each pixel is destroyed, by kind, shape (B, K, H, W), or (B, 0, H, W) or None."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def prepare(
     guides = guides if guides is not None and guides.share else None
     samples: list[Batch] = []
     for number in range(min(config.pictures, len(store))):
-        whole, (top, left) = _centre(store[number], config.picture_px)
+        whole, (top, left) = centre_square(store[number], config.picture_px)
         whole = np.float32(1 / 255) * whole.astype(np.float32)
         image = whole[top : top + config.picture_px, left : left + config.picture_px]
         for index, bin_ in enumerate(RATIO_BINS):
@@ -137,7 +137,7 @@ def _picture(batch: FloatArray) -> FloatArray:
     return np.ascontiguousarray(batch[0].transpose(1, 2, 0), dtype=np.float32)
 
 
-def _centre(picture: Pixels, px: int) -> tuple[Pixels, tuple[int, int]]:
+def centre_square(picture: Pixels, px: int) -> tuple[Pixels, tuple[int, int]]:
     """Bring the short side to at least `px`; return the picture, and the corner of its centre square of that side."""
     height, width = picture.shape[:2]
     if min(height, width) < px:

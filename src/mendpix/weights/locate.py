@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.engines import classical
-from mendpix.engines.interface import DetectorEngine, Engine
-from mendpix.engines.onnx import OnnxDetector, OnnxGenerator
+from mendpix.engines.interface import DamageEngine, DetectorEngine, Engine
+from mendpix.engines.onnx import GIVEN_AS, OnnxDamageFinder, OnnxDetector, OnnxGenerator
 from mendpix.errors import ModelError
 from mendpix.weights.table import MODELS, EntryKind, ModelEntry
 
@@ -26,10 +26,10 @@ class ModelInfo:
     """What `list_models` tells about a model."""
 
     name: str
-    """What to give as `model` or `detector`."""
+    """What to give as `model`, `detector` or `finder`."""
     kind: EntryKind
     """What it does: `generator` and `classical` fill, `choice` lets several of them fill, `detector` looks for filled
-    pixels."""
+    pixels, `damage` for damage."""
     description: str
     """What it is good for, in half a sentence."""
     available: bool
@@ -59,7 +59,7 @@ def open_generator(model: Model, *, threads: int | None = None) -> Engine:
     """
     if _is_path(model):
         return OnnxGenerator(model, threads=threads)
-    entry = _entry(model, ("choice", "generator", "classical"), "fills", "the detector")
+    entry = _entry(model, ("choice", "generator", "classical"), "fills")
     if entry.chooses:
         raise ModelError(
             f"A model that runs by itself must not be a choice; {model} chooses among {' and '.join(entry.chooses)}. "
@@ -82,8 +82,24 @@ def open_detector(model: Model, *, threads: int | None = None) -> DetectorEngine
     """
     if _is_path(model):
         return OnnxDetector(model, threads=threads)
-    entry = _entry(model, ("detector",), "detects", "the model")
+    entry = _entry(model, ("detector",), "detects")
     return OnnxDetector(_embedded(os.fspath(model), entry), threads=threads)
+
+
+def open_damage_finder(model: Model, *, threads: int | None = None) -> DamageEngine:
+    """Open what finds damage by network.
+
+    Args:
+        model: Name or path.
+        threads: Threads for one run; None = one per core.
+
+    Raises:
+        ModelError: If the name is unknown, the file is missing or broken, or it finds no damage.
+    """
+    if _is_path(model):
+        return OnnxDamageFinder(model, threads=threads)
+    entry = _entry(model, ("damage",), "finds damage")
+    return OnnxDamageFinder(_embedded(os.fspath(model), entry), threads=threads)
 
 
 def is_choice(model: Model) -> bool:
@@ -121,7 +137,7 @@ def _is_path(model: Model) -> bool:
     return not isinstance(model, str) or model.lower().endswith(SUFFIX)
 
 
-def _entry(model: Model, kinds: tuple[EntryKind, ...], work: str, other: str) -> ModelEntry:
+def _entry(model: Model, kinds: tuple[EntryKind, ...], work: str) -> ModelEntry:
     """Look a name up, and refuse one of the wrong kind."""
     name = os.fspath(model)
     entry = MODELS.get(name)
@@ -130,7 +146,8 @@ def _entry(model: Model, kinds: tuple[EntryKind, ...], work: str, other: str) ->
         raise ModelError(f"A model that {work} must be one of {names}, or the path of an {SUFFIX} file; got {name!r}.")
     if entry.kind not in kinds:
         raise ModelError(
-            f"A model that {work} must be one of {names}; {name} is a {entry.kind}. Give it as {other} instead."
+            f"A model that {work} must be one of {names}; {name} is a {entry.kind}. "
+            f"Give it as {GIVEN_AS.get(entry.kind, 'the model')} instead."
         )
     return entry
 
@@ -139,12 +156,12 @@ def _embedded(name: str, entry: ModelEntry) -> Path:
     assert entry.file is not None
     path = FOLDER / entry.file
     if not path.is_file():
-        others = ", ".join(known for known, other in MODELS.items() if other.kind != "detector" and other.engine)
-        way_out = (
-            f"Install mendpix again, or use another model: {others}, or the path of an {SUFFIX} file."
-            if entry.kind != "detector"
-            else f"Install mendpix again, give the path of an {SUFFIX} file, or leave the detector out (None)."
-        )
+        others = ", ".join(known for known, other in MODELS.items() if other.engine)
+        way_out = f"Install mendpix again, or use another model: {others}, or the path of an {SUFFIX} file."
+        if entry.kind == "detector":
+            way_out = f"Install mendpix again, give the path of an {SUFFIX} file, or leave the detector out (None)."
+        elif entry.kind == "damage":
+            way_out = f"Install mendpix again, give the path of an {SUFFIX} file, or find damage without a network."
         raise ModelError(f"The model {name} must lie in the package as {entry.file}; it is not there. {way_out}")
     return path
 

@@ -30,8 +30,8 @@ FORMAT = 1
 
 
 def kind_of_part(part: str) -> str:
-    """Tell what kind of network a part is: all but `generator`, `detector` and `edges` judge, in training alone."""
-    return part if part in ("generator", "detector", "edges") else "discriminator"
+    """Tell what kind of network a part is: but for these four, they judge, in training alone."""
+    return part if part in ("generator", "detector", "edges", "damage") else "discriminator"
 
 
 def save_network_file(

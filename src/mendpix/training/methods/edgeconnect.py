@@ -157,7 +157,7 @@ def edgeconnect_gradients(
         edges = merge_edges(drawn, batch.edges, batch.hole)
         if phase == "edge" or (phase == "joint" and config.joint_edge_terms):
             critic = cast(PatchGan, parts["edge_discriminator"])
-            found, losses["edge_discriminator"] = _edge_terms(critic, drawn, batch, config, moment)
+            found, losses["edge_discriminator"] = edge_terms(critic, drawn, batch, config.adversarial_kind, moment)
             sums |= found
 
     # The fill.
@@ -186,12 +186,20 @@ def weighted_sum(config: EdgeConnectMethodConfig, terms: Mapping[str, Tensor]) -
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
-def _edge_terms(
-    critic: PatchGan, drawn: Tensor, batch: TensorBatch, config: EdgeConnectMethodConfig, moment: Moment
+def edge_terms(
+    critic: PatchGan, drawn: Tensor, batch: TensorBatch, adversarial_kind: str, moment: Moment
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the edge generator's terms; take the critic's gradients and return its loss."""
+    """Return an edge generator's terms; take the critic's gradients and return its loss.
+
+    Args:
+        critic: Judges grey and edges.
+        drawn: Drawn edges, shape (B, 1, H, W).
+        batch: Samples with the edges of the whole true pictures.
+        adversarial_kind: One of `KINDS`.
+        moment: Where the run is.
+    """
     assert batch.edges is not None  # the caller has looked
-    for_generator, for_critic = KINDS[config.adversarial_kind]
+    for_generator, for_critic = KINDS[adversarial_kind]
     brightness = grey(batch.image)  # of the whole true picture, for both
     with moment.autocast():
         true = critic.activations(torch.cat([brightness, batch.edges], dim=1))

@@ -15,7 +15,7 @@ from mendpix.losses.backbone import Backbone
 from mendpix.training.step import TensorBatch
 
 Parts = Mapping[str, nn.Module]
-"""What is trained, by part: `generator` and the method's further networks."""
+"""What is trained, by part: `generator`, if the method fills, and the method's further networks."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,9 @@ class MethodEntry:
     """How learning rates change from phase to phase."""
     backbone: bool = False
     """Whether there are perceptual or style terms, which need a frozen backbone."""
+    fills: bool = True
+    """Whether there is a generator, which the recipe's table of that name describes."""
+    learners: tuple[str, ...] = ("generator",)
+    """Parts that learn at the generator's rates; the others are rivals, which learn at the detector's."""
+    damages: bool = False
+    """Whether it learns from damaged pictures, which the recipe's table `damage` describes."""

@@ -5,20 +5,24 @@ from dataclasses import asdict
 from typing import Any
 
 from mendpix.errors import InputError, RecipeError
+from mendpix.training.methods.damage import DAMAGE
 from mendpix.training.methods.deepfill_v1 import DEEPFILL_V1
 from mendpix.training.methods.deepfill_v2 import DEEPFILL_V2
 from mendpix.training.methods.edgeconnect import EDGECONNECT
 from mendpix.training.methods.glcic import GLCIC
+from mendpix.training.methods.informed import INFORMED
 from mendpix.training.methods.interface import MethodEntry
 from mendpix.training.methods.isnet import ISNET
 from mendpix.training.methods.pconv import PCONV
 from mendpix.training.methods.pennet import PENNET
 
 METHODS: dict[str, MethodEntry] = {
+    "damage": DAMAGE,
     "deepfill-v1": DEEPFILL_V1,
     "deepfill-v2": DEEPFILL_V2,
     "edgeconnect": EDGECONNECT,
     "glcic": GLCIC,
+    "informed": INFORMED,
     "isnet": ISNET,
     "pconv": PCONV,
     "pennet": PENNET,

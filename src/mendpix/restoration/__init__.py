@@ -1,0 +1,1 @@
+"""Pictures mended without a mask: what is damaged is found first."""

@@ -1,0 +1,32 @@
+import pytest
+
+from mendpix.engines.interface import Facts
+from mendpix.errors import InputError
+from mendpix.restoration.presets import kinds_of
+
+ALL = Facts("all", "damage", kinds=("wear", "text", "watermark", "noise"))
+ONE = Facts("one", "damage", kinds=("damage",))
+NOISE = Facts("noise", "damage", kinds=("noise",))
+
+
+@pytest.mark.parametrize(
+    ("preset", "facts", "kinds"),
+    [
+        ("auto", ALL, ("wear", "text", "watermark")),
+        ("scratches", ALL, ("wear",)),
+        ("text", ALL, ("text",)),
+        ("watermark", ALL, ("watermark",)),
+        ("noise", ALL, ("noise",)),
+        ("auto", ONE, ("damage",)),
+        ("auto", NOISE, ("noise",)),
+    ],
+)
+def test_a_preset_stands_for_kinds(preset, facts, kinds):
+    assert kinds_of(preset, facts) == kinds
+
+
+def test_unknown_presets_and_those_of_other_finders_are_answered_with_what_there_is():
+    with pytest.raises(InputError, match=r"auto, scratches, text, watermark, noise; got 'scratch'"):
+        kinds_of("scratch", ALL)
+    with pytest.raises(InputError, match=r"finder noise knows: auto, noise; got text"):
+        kinds_of("text", NOISE)
