@@ -92,21 +92,23 @@ def _tables(summary: Summary, shown: Sequence[str]) -> Iterator[str]:
             for model in evaluation.models
         ]
         for label, values in PAPER.get(name, {}).items():
-            digits = DIGITS[name]
-            numbers = [*values, sum(values) / len(values)] if len(columns) == len(values) + 1 else values
-            rows.append((f"*{label}, paper*", *(f"*{value:.{digits}f}*" for value in numbers)))
+            numbers = [f"*{value:.{DIGITS[name]}f}*" for value in values]
+            rows.append((f"*{label}, paper*", *numbers, *["–"] * (len(columns) - len(numbers))))
         yield table(("model", *columns), rows)
     if SET_MEASURE in evaluation.set_measures:
         measure = SET_MEASURES[SET_MEASURE]
         yield f"### {titled(measure)}"
-        yield caption(evaluation, f"{titled(measure)}, less is better", "one number for all pairs of a column")
-        yield table(
-            ("model", *columns),
-            (
-                (escaped(model.name), *(set_cell(evaluation, model, SET_MEASURE, column) for column in columns))
-                for model in evaluation.models
-            ),
+        yield caption(
+            evaluation,
+            f"{titled(measure)}, less is better",
+            "one number for all pairs of a column; a column with too few pairs is left out",
         )
+        rows = [
+            (escaped(model.name), *(set_cell(evaluation, model, SET_MEASURE, column) for column in columns))
+            for model in evaluation.models
+        ]
+        full = [0, *(place for place in range(1, len(columns) + 1) if any(row[place] != "–" for row in rows))]
+        yield table([("model", *columns)[place] for place in full], ([row[place] for place in full] for row in rows))
 
 
 def _budgets(described: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:

@@ -22,7 +22,15 @@ from mendpix.training.calibrate import calibrate
 from mendpix.training.checkpoint import latest_checkpoint, restore, save_checkpoint
 from mendpix.training.config import Recipe, ScheduleConfig, StageConfig
 from mendpix.training.optimizers import make_optimizers, set_learning_rates
-from mendpix.training.parts import build_part, check_sizes, framework_of, network_configs, place, plan_steps
+from mendpix.training.parts import (
+    build_part,
+    check_recipe,
+    check_sizes,
+    framework_of,
+    network_configs,
+    place,
+    plan_steps,
+)
 from mendpix.training.processes import agree, average_gradients, average_values, check_alike, launch, meet
 from mendpix.training.record import RunRecord
 from mendpix.training.step import TensorBatch
@@ -72,6 +80,8 @@ def train(
         CheckpointError: If the checkpoint to resume from is broken, or of another recipe.
         OutputError: If the run folder cannot be written.
     """
+    check_recipe(recipe)
+
     # A device, and processes if several were asked for. No process gets past `launch` before all have come to it.
     found = latest_checkpoint(out)
     if found is not None and not resume:
@@ -222,6 +232,8 @@ def train(
             norms: dict[str, Tensor] = {}
             for part, network in trained.items():
                 parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
+                if not parameters:  # it rests in this step; the norm of nothing would lie on another device
+                    continue
                 average_gradients(fabric, parameters)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip_norm or float("inf"))
                 norms[f"{part}'s gradient"] = norm

@@ -9,13 +9,27 @@ from torch import Tensor, nn
 
 from mendpix.errors import RecipeError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
-from mendpix.networks.table import build_network
+from mendpix.networks.table import build_network, without_numbers
 from mendpix.training.backbones import open_backbone
 from mendpix.training.checkpoint import load_strictly, read_tensors
 from mendpix.training.config import NetworkConfig, Recipe
 from mendpix.training.methods.interface import Moment
 from mendpix.training.methods.table import find_method, method_options
 from mendpix.training.step import Networks, TensorBatch, compute_gradients
+from mendpix.weights.network_file import kind_of_part
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check names, sizes and the method's options before anything is read or built.
+
+    Raises:
+        RecipeError: If one of them is wrong.
+    """
+    if recipe.method is not None:
+        method_options(recipe.method.name, recipe.method.options)
+    with without_numbers():
+        for part, config in network_configs(recipe).items():
+            build_network(config.name, config.sizes, kind=kind_of_part(part))
 
 
 def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
@@ -39,8 +53,7 @@ def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:
 
 def build_part(part: str, config: NetworkConfig, device: torch.device) -> nn.Module:
     """Build a network on its device, with the weights that its recipe starts from."""
-    kind = part if part in ("generator", "detector") else "discriminator"
-    network = build_network(config.name, config.sizes, kind=kind)
+    network = build_network(config.name, config.sizes, kind=kind_of_part(part))
     if config.start:
         path = Path(config.start)
         tensors = read_tensors(path / f"{part}.safetensors" if path.is_dir() else path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mendpix.errors import RecipeError
-from mendpix.training.config import Recipe
+from mendpix.training.config import ObjectiveConfig, Recipe
 from mendpix.typed_toml import build_from_toml, format_as_toml
 
 PATHS = (
@@ -68,6 +68,11 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         raise RecipeError(
             "a recipe must have a detector, or a method that does without; it has "
             f"{'both' if recipe.method is not None else 'neither'}. Leave one of the tables out."
+        )
+    if recipe.method is not None and recipe.objective != ObjectiveConfig():
+        raise RecipeError(
+            "a recipe with a method must have no table objective, which is that of GDN; it has one. Set the method's "
+            "weights under [method.options]."
         )
     if recipe.objective.perceptual and not recipe.objective.backbone:
         raise RecipeError("objective.perceptual needs objective.backbone, the path of SqueezeNet's .npz; got none.")
