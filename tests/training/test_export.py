@@ -81,6 +81,7 @@ def test_a_run_becomes_a_network_file_that_gives_its_networks_back(run: Path, tm
         pack_run(tmp_path, out)
 
 
+@pytest.mark.slow
 def test_a_network_file_is_exported_under_its_own_name(tmp_path: Path):
     torch.manual_seed(0)
     networks = {

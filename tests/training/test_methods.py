@@ -93,9 +93,8 @@ def test_a_part_that_rests_has_no_gradient_to_look_at(pictures: Path, tmp_path: 
     assert seen == [{"generator's gradient"}, {"generator's gradient", "discriminator's gradient"}]
 
 
-@pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=() if name == "edgeconnect" else pytest.mark.slow) for name in sorted(METHODS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_method_becomes_a_model(method: str, pictures: Path, tmp_path: Path) -> None:
     recipe = small_recipe(method, pictures, tmp_path)
     recipe = replace(
