@@ -138,8 +138,8 @@ def _costs(costs: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Ite
         "Generators, and the classical fills. Multiply-accumulates of convolutions and matrix products in one run. "
         "Time: one processor thread, median of rounds in which all take turns, on a corner of examples/photo.jpg with "
         "a hole of 128 × 96 px; networks on ONNX Runtime in float32, the run alone, without Canny's edges, first "
-        "fills, padding or files. Full = the published sizes, with random weights (scenes: the size that ships); small = "
-        "as trained here."
+        "fills, padding or files. Full = the published sizes, with random weights (scenes: the size that ships); small "
+        "= as trained here."
     )
     yield table(
         ("model", "parameters, full", "GMAC", "ms", "parameters, small", "GMAC", "ms"),
