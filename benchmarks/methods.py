@@ -18,9 +18,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ import numpy as np
 
 from mendpix.atomic_files import atomic_write
 from mendpix.errors import MendpixError
+from mendpix.images import read_picture
+from mendpix.types import Image, Mask
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,8 +66,10 @@ SHOWN = ("gdn-l1", "gdn-psnr", "gdn-ssim", "features")
 class Cost:
     """What a network costs at 256²."""
 
-    parameters: int
-    gmacs: float
+    parameters: int | None
+    """None = it is no network."""
+    gmacs: float | None
+    """None = it is no network."""
     milliseconds: float
     """Median of the rounds, ONNX Runtime, one thread."""
 
@@ -154,57 +159,85 @@ def count(network: Any, inputs: Sequence[Any]) -> tuple[int, float]:
 
 
 def measure_costs(runs: Path, names: Sequence[str]) -> dict[str, dict[str, Cost]]:
-    """Count and time every network at full and at small size, taking turns so that a slow minute harms all alike."""
+    """Count and time everything, in turns, so that a slow minute harms all alike."""
+    picture = np.ascontiguousarray(read_picture(ROOT / "examples" / "photo.jpg").rgb[:SIZE_PX, :SIZE_PX])
+    hole = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    hole[64:160, 64:192] = 1
+    calls, counts = open_networks(runs, names, picture, hole)
+    calls |= open_rest(picture, hole)
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
+    for _ in range(ROUNDS + 1):  # the first one warms up
+        for key, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[key].append(1000 * (time.perf_counter() - start))
+    found: dict[str, dict[str, Cost]] = {}
+    for (label, size), taken in times.items():
+        parameters, gmacs = counts.get((label, size), (None, None))
+        found.setdefault(label, {})[size] = Cost(parameters, gmacs, statistics.median(taken[1:]))
+    return found
+
+
+def open_networks(
+    runs: Path, names: Sequence[str], picture: Image, hole: Mask
+) -> tuple[dict[tuple[str, str], Callable[[], object]], dict[tuple[str, str], tuple[int, float]]]:
+    """Export and count every network, published (random weights) and as trained here, and the model that ships.
+
+    Returns:
+        What runs each of them once, and parameters and 10⁹ multiply-accumulates, by network and size.
+    """
     import onnxruntime
     import torch
 
+    from mendpix.edges import find_edges
+    from mendpix.fills import first_fills
     from mendpix.networks.table import build_network
     from mendpix.training.checkpoint import load_network
     from mendpix.training.export import export_network, model_facts, without_parametrizations
 
     torch.set_num_threads(1)
-    sessions: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
-    counts: dict[tuple[str, str], tuple[int, float]] = {}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
-    for name in names:
-        if name == "gdn-det":  # Weight has the same network
-            continue
-        for size in ("full", "small"):
-            label = "gdn" if name == "gdn-weight" else name
+    known = picture * (1 - hole[..., None])
+    arrays = {
+        "image": known,
+        "hole": hole[..., None],
+        "edges": find_edges(known, 2.0, hole == 0)[..., None].astype(np.float32),
+        "fills": first_fills(known, hole),
+    }
+    made = {key: np.ascontiguousarray(array.transpose(2, 0, 1)[None]) for key, array in arrays.items()}
+    kept = {name.removesuffix("-det").removesuffix("-weight"): name for name in names}
+    calls: dict[tuple[str, str], Callable[[], object]] = {}
+    counts: dict[tuple[str, str], tuple[int, float]] = {}
+    for label in (*kept, "scenes"):
+        for size in ("full",) if label == "scenes" else ("full", "small"):
             torch.manual_seed(0)
             network = (
-                build_network(label).eval() if size == "full" else load_network(runs / f"{name}-small", "generator")
+                build_network(label).eval()
+                if size == "full"
+                else load_network(runs / f"{kept[label]}-small", "generator")
             )
-            wanted = [key for key in network.facts.inputs if key in ("image", "hole", "edges")]  # type: ignore[union-attr]  # declared facts
-            random = torch.Generator().manual_seed(1)
-            hole = torch.zeros(1, 1, SIZE_PX, SIZE_PX)
-            hole[:, :, 64:160, 64:192] = 1
-            made = {
-                "image": torch.rand(1, 3, SIZE_PX, SIZE_PX, generator=random) * (1 - hole),
-                "hole": hole,
-                "edges": (torch.rand(1, 1, SIZE_PX, SIZE_PX, generator=random) > 0.95).float() * (1 - hole),
-            }
-            inputs = [made[key] for key in wanted]
+            feeds = {key: made[key] for key in network.facts.inputs}  # type: ignore[union-attr]  # declared facts
+            inputs = [torch.from_numpy(array) for array in feeds.values()]
             counts[label, size] = count(without_parametrizations(network), inputs)
             path = runs / "costs" / f"{label}-{size}.onnx"
             path.parent.mkdir(parents=True, exist_ok=True)
             export_network(network, path, model_facts(label, "generator", network))
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            sessions[label, size] = session, {key: np.asarray(made[key]) for key in wanted}
-            print(
-                f"{label}, {size}: {counts[label, size][0]:,} parameters, {counts[label, size][1]:.2f} GMAC", flush=True
-            )
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in sessions}
-    for _ in range(ROUNDS + 1):  # the first one warms up
-        for key, (session, feeds) in sessions.items():
-            start = time.perf_counter()
-            session.run(None, feeds)
-            times[key].append(1000 * (time.perf_counter() - start))
-    found: dict[str, dict[str, Cost]] = {}
-    for (label, size), taken in times.items():
-        found.setdefault(label, {})[size] = Cost(*counts[label, size], statistics.median(taken[1:]))
-    return found
+            calls[label, size] = partial(session.run, None, feeds)
+            parameters, gmacs = counts[label, size]
+            print(f"{label}, {size}: {parameters:,} parameters, {gmacs:.2f} GMAC", flush=True)
+    return calls, counts
+
+
+def open_rest(picture: Image, hole: Mask) -> dict[tuple[str, str], Callable[[], object]]:
+    """Return what runs each classical fill once."""
+    import cv2
+
+    from mendpix.weights.locate import open_generator
+
+    cv2.setNumThreads(1)
+    return {(name, "full"): partial(open_generator(name).fill, picture, hole) for name in EMBEDDED if name != "scenes"}
 
 
 def write(summary: Any, described: Mapping[str, Mapping[str, Any]], costs: Any, out: Path, minutes: float) -> None:

@@ -98,8 +98,19 @@ def test_what_is_no_vgg_is_refused(tmp_path, image):
         VggFeatures(
             save(tmp_path / "hole.pth", {**arrays, "features.2.bias": arrays["features.0.weight"]}), 16, ["pool1"]
         )
+    for name, wrong in (("features.2.bias", np.zeros(3)), ("features.2.weight", np.zeros((2, 5, 3, 3)))):
+        with pytest.raises(ModelError, match=rf"must hold the array '{name}' of shape \(2"):
+            VggFeatures(save(tmp_path / "wrong.pth", {**arrays, name: wrong.astype(np.float32)}), 16, ["pool1"])
     with pytest.raises(ShapeError, match="at least 8"):
         VggFeatures(path, 16, ["pool3"])(image[..., :7])
+
+
+@pytest.mark.parametrize(("depth", "other"), [(16, 19), (19, 16)])
+def test_the_other_depth_is_refused_even_where_names_agree(tmp_path, depth, other):
+    """VGG-16 and VGG-19 are alike in names and shapes as far as the third block's third convolution."""
+    path = save(tmp_path / "vgg.pth", vgg_arrays(other))
+    with pytest.raises(ModelError, match=f"must be of VGG-{depth}, which has no array 'features"):
+        VggFeatures(path, depth, ["relu3_3"])
 
 
 class Trap:

@@ -174,10 +174,13 @@ class VggFeatures(nn.Module):
 
         path = Path(path)
         arrays = _read_arrays(path) if path.suffix == ".npz" else _read_state(path)
+        _check_depth(arrays, depth, path)
         self.convolutions = nn.ModuleDict()
+        channels = 3
         for name in self._order:
             if name.startswith("relu"):
-                self.convolutions[name] = _vgg_convolution(arrays, f"features.{order[name]}", path)
+                made = _vgg_convolution(arrays, f"features.{order[name]}", channels, path)
+                self.convolutions[name], channels = made, made.out_channels
         self.normalise = normalise
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(_IMAGENET_DEVIATION).view(1, 3, 1, 1), persistent=False)
@@ -223,12 +226,26 @@ def _vgg_layers(depth: int) -> dict[str, int]:
     return found
 
 
-def _vgg_convolution(arrays: Mapping[str, Tensor], name: str, path: Path) -> nn.Conv2d:
-    for kind, axes in (("weight", 4), ("bias", 1)):
+def _check_depth(arrays: Mapping[str, Tensor], depth: int, path: Path) -> None:
+    """Refuse the other VGG, whose first blocks have the same names, and one with batch norm."""
+    places = {f"features.{number}.weight" for name, number in _vgg_layers(depth).items() if name.startswith("relu")}
+    others = [name for name in arrays if name.startswith("features.") and name.endswith(".weight")]
+    other = next((name for name in others if name not in places), None)
+    if other is not None:
+        raise ModelError(
+            f"{path} must be of VGG-{depth}, which has no array {other!r}; it is of another network. "
+            "Give torchvision's weights of this depth of VGG, without batch norm."
+        )
+
+
+def _vgg_convolution(arrays: Mapping[str, Tensor], name: str, inputs: int, path: Path) -> nn.Conv2d:
+    weight = arrays.get(f"{name}.weight")
+    outputs = "channels" if weight is None or weight.ndim != 4 else len(weight)
+    for kind, wanted in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
         found = arrays.get(f"{name}.{kind}")
-        if found is None or found.ndim != axes:
+        if found is None or tuple(found.shape) != wanted:
             raise ModelError(
-                f"{path} must hold the array '{name}.{kind}' with {axes} axes; it "
+                f"{path} must hold the array '{name}.{kind}' of shape ({', '.join(map(str, wanted))}); it "
                 f"{'does not' if found is None else f'has the shape {tuple(found.shape)}'}. "
                 "Give torchvision's weights of this depth of VGG."
             )
@@ -270,8 +287,8 @@ def _read_arrays(path: Path) -> dict[str, Tensor]:
             return {name: torch.from_numpy(np.asarray(arrays[name], dtype=np.float32)) for name in arrays.files}
     except FileNotFoundError as error:
         raise ModelError(
-            f"the weights of the backbone must be a .npz file; {path} does not exist. "
-            "Give the path of SqueezeNet v1.0 as described at SqueezeNetFeatures."
+            f"the weights of the backbone must be a .npz file; {path} does not exist. Check the path; what must be in "
+            "it is described at SqueezeNetFeatures and VggFeatures."
         ) from error
     except (OSError, EOFError, ValueError, AttributeError, BadZipFile, zlib.error) as error:
         raise ModelError(

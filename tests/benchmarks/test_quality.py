@@ -73,6 +73,7 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_three_reports_and_their_documents_come_out_twice_the_same(program, tmp_path, capsys):
     pytest.importorskip("skimage", reason="the biharmonic fill needs scikit-image")
     program()

@@ -3,6 +3,7 @@ import math
 import torch
 
 from mendpix.losses.adversarial import (
+    ADVERSARIAL,
     adversarial_discriminator,
     adversarial_generator,
     hinge_discriminator,
@@ -73,3 +74,15 @@ def test_gradients_of_the_others_are_right():
         assert torch.autograd.gradcheck(pair, (real, fake))
     for single in (hinge_generator, least_squares_generator):
         assert torch.autograd.gradcheck(single, (fake,))
+
+
+def test_every_pair_pulls_the_scores_of_predictions_both_ways():
+    """What the generator wants of them is what the discriminator does not: signs are right under every name."""
+    assert ADVERSARIAL.keys() == {"non-saturating", "least-squares", "hinge"}
+    for name, (reward, judge) in ADVERSARIAL.items():
+        real, fake = torch.full((3,), 0.1, requires_grad=True), torch.full((3,), 0.2, requires_grad=True)
+        (wanted,) = torch.autograd.grad(reward(fake), fake)
+        of_real, of_fake = torch.autograd.grad(judge(real, fake), (real, fake))
+        assert (wanted < 0).all(), name
+        assert (of_fake > 0).all(), name
+        assert (of_real < 0).all(), name

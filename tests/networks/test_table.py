@@ -83,6 +83,12 @@ def test_every_network_has_a_small_form(name: str):
     assert sum(parameter.numel() for parameter in build_network(name, NETWORKS[name].small).parameters()) < 500_000
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(NETWORKS[name].network, "facts")])
+def test_facts_of_the_class_are_those_of_the_published_sizes(name: str):
+    with without_numbers():
+        assert build_network(name).facts == NETWORKS[name].network.facts  # type: ignore[attr-defined]  # as asked above
+
+
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_sizes_have_the_published_number_of_parameters(name: str):
     with without_numbers():  # shapes without numbers

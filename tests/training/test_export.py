@@ -8,13 +8,14 @@ import onnxruntime
 import pytest
 import torch
 
+import mendpix
 from mendpix.engines.interface import FACTS_KEY, Facts
 from mendpix.errors import CheckpointError, OutputError
 from mendpix.networks.table import build_network
 from mendpix.training.calibrate import Calibration, fit
 from mendpix.training.checkpoint import load_network, read_record
 from mendpix.training.config import Recipe
-from mendpix.training.export import export_network, export_run
+from mendpix.training.export import export_network, export_run, pack_run
 from mendpix.training.loop import train
 from mendpix.weights.network_file import save_network_file
 
@@ -69,6 +70,18 @@ def test_export_says_what_is_missing(tmp_path: Path, run: Path):
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_a_run_becomes_a_network_file_that_gives_its_networks_back(run: Path, tmp_path: Path):
+    out = tmp_path / "own.safetensors"
+    assert set(pack_run(run, out)) == {"generator", "detector"}
+    for part in ("generator", "detector"):
+        kept, again = load_network(run, part).state_dict(), mendpix.load_network(out, part).state_dict()
+        assert kept.keys() == again.keys()
+        assert all(torch.equal(kept[key], again[key]) for key in kept)
+    with pytest.raises(CheckpointError, match="neither"):
+        pack_run(tmp_path, out)
+
+
+@pytest.mark.slow
 def test_a_network_file_is_exported_under_its_own_name(tmp_path: Path):
     torch.manual_seed(0)
     networks = {

@@ -143,7 +143,8 @@ main()
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "mendpix"]
 
 
-@pytest.mark.parametrize("framework", ["det", pytest.param("adv", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["det", "adv"])
 def test_two_processes_train_as_one_does_and_resume(tiny: MakeRecipe, tmp_path: Path, framework: str):
     """The same loss curve and weights, whoever starts the processes, and across an interruption."""
     recipe = tiny(steps=6, other_fills_share=0.5, framework=framework, adversarial=SMALL_RIVAL)

@@ -94,6 +94,8 @@ def test_a_folder_with_critics(tmp_path):
     assert (whole.config.base_channels, whole.config.picture_px, whole.config.last_multiple) == (3, 64, 4)
     assert local(torch.rand(1, 3, 32, 32)).shape == (1, 1, 1, 1)
     assert list(read_deepfill_v1(tmp_path / "dis_00001000.pt").networks) == ["local_critic", "global_critic"]
+    save(tmp_path / "dis_9.pt", {"localD": critic_state(2, 2), "globalD": critic_state(3, 4), "iteration": 9})
+    assert read_deepfill_v1(tmp_path / "dis_9.pt").ignored == {"plain value": 1}
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

@@ -11,7 +11,10 @@ from mendpix.cli.outputs import check_outputs
 from mendpix.errors import InputError, OutputError
 
 MODEL_SUFFIX = ".onnx"
-"""The one model format that is written."""
+"""Suffix of model files, which fill without torch."""
+
+NETWORK_SUFFIX = ".safetensors"
+"""Suffix of network files, which torch loads."""
 
 
 def export(
@@ -23,7 +26,12 @@ def export(
             help="Folder of a training run or of one of its checkpoints, or a network file (.safetensors).",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL.onnx", help="The model file to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="MODEL.onnx", help="The model file to write; or a network file (.safetensors)."
+        ),
+    ],
     detector: Annotated[bool, typer.Option("--detector", help="Export the run's detector, not its generator.")] = False,
     damage: Annotated[
         bool, typer.Option("--damage", help="Export the run's finder of damage, not its generator.")
@@ -34,16 +42,27 @@ def export(
     """Export the model of a run or file as ONNX, checked against torch. Needs the extra: pip install 'mendpix[train]'.
 
     The file holds fp16 weights and the model's facts, takes any height and width, and serves as --model FILE (or
-    --detector FILE) of the other verbs, without torch.
+    --detector FILE) of the other verbs, without torch. With -o FILE.safetensors the run's networks are packed into one
+    network file instead, for mendpix.load_network.
     """
     with failures_as_sentences():
         check_outputs({"--out": out}, [])
-        if out.suffix.lower() != MODEL_SUFFIX:
-            raise OutputError(f"--out must be a {MODEL_SUFFIX} file; got {out.name}. Give it the suffix {MODEL_SUFFIX}")
+        if out.suffix.lower() not in (MODEL_SUFFIX, NETWORK_SUFFIX):
+            raise OutputError(
+                f"--out must be a {MODEL_SUFFIX} or {NETWORK_SUFFIX} file; got {out.name}. "
+                f"Give it the suffix {MODEL_SUFFIX}"
+            )
         with need_train_extra("Export"):
-            from mendpix.training.export import export_run
+            from mendpix.training.export import export_run, pack_run
         if detector and damage:
             raise InputError("at most one of --detector and --damage must be given; got both. Export them in turn.")
+        if out.suffix.lower() == NETWORK_SUFFIX:
+            parts = pack_run(run, out)
+            if as_json:
+                print_json({"out": str(out), "parts": list(parts), "bytes": out.stat().st_size})
+            elif not quiet:
+                say(f"{out}: {', '.join(parts)}, {out.stat().st_size / 1e6:.1f} MB")
+            return
         part: Literal["generator", "detector", "damage"] = (
             "detector" if detector else "damage" if damage else "generator"
         )

@@ -76,9 +76,11 @@ def train(
     with failures_as_sentences():
         budget_s = None if budget is None else parse_budget(budget)
         with need_train_extra("Training"):
+            from mendpix.training.parts import check_recipe
             from mendpix.training.recipes import format_recipe, load_recipe
         settings = load_recipe(recipe)
         if dry_run:
+            check_recipe(settings)
             say(format_recipe(settings).rstrip())
             return
         with need_train_extra("Training"):

@@ -4,6 +4,8 @@ All take a discriminator's logits, one per patch or picture, in any shape; high 
 module knows no network, no optimiser and no weights between terms.
 """
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -86,3 +88,11 @@ def least_squares_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Ten
         Scalar in [0, 2]: the sum of the means of both.
     """
     return (real_logits.sigmoid() - 1).square().mean() + fake_logits.sigmoid().square().mean()
+
+
+ADVERSARIAL: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "non-saturating": (adversarial_generator, adversarial_discriminator),
+    "least-squares": (least_squares_generator, least_squares_discriminator),
+    "hinge": (hinge_generator, hinge_discriminator),
+}
+"""The losses by name: the generator's, given fake logits, and the discriminator's, given real and fake ones."""

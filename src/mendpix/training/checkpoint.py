@@ -206,7 +206,7 @@ def restore(
             # A copy, since files are mapped into memory and this one will be deleted while the run goes on.
             found.setdefault(name, {}).setdefault(int(index), {})[slot] = value.clone()
     held = record.get("optimizers", list(found))  # one that has not stepped yet has no state
-    if set(held) != optimizers.keys():
+    if set(held) != set(optimizers):
         raise CheckpointError(
             f"{folder} must hold the state of the optimisers {', '.join(optimizers)}; it holds {', '.join(held)}. "
             "Resume with the recipe that the run was started with."

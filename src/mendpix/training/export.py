@@ -26,7 +26,7 @@ from mendpix.errors import CheckpointError
 from mendpix.fills import FIRST_FILL_RADIUS_PX
 from mendpix.training.calibrate import Calibration
 from mendpix.training.checkpoint import latest_checkpoint, load_network, read_record
-from mendpix.weights.network_file import SUFFIX, load_network_file, read_network_record
+from mendpix.weights.network_file import SUFFIX, load_network_file, read_network_record, save_network_file
 
 Part = Literal["generator", "detector", "damage"]
 """Which of a run's networks."""
@@ -109,6 +109,30 @@ def export_run(run: Path, out: Path, part: Part = "generator") -> ExportReport:
     facts = model_facts(record["recipe"], part, network, tuple(record.get("thresholds", ())))
     more = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
     return export_network(network, out, facts, more)
+
+
+def pack_run(run: Path, out: Path) -> tuple[str, ...]:
+    """Write all networks of a run or checkpoint, averaged weights, as one network file for `mendpix.load_network`.
+
+    Args:
+        run: Run folder (its newest checkpoint is taken) or checkpoint folder.
+        out: The network file (.safetensors); its folder must exist.
+
+    Returns:
+        The parts that it holds, the generator among them.
+
+    Raises:
+        CheckpointError: If the checkpoint is missing or broken.
+        OutputError: If `out` cannot be written; nothing is left behind.
+    """
+    folder = run if (run / "checkpoint.json").is_file() else latest_checkpoint(run)
+    if folder is None:
+        raise CheckpointError(f"{run} must be a run folder with checkpoints, or a checkpoint; it is neither.")
+    record = read_record(folder)
+    names = {part: described["name"] for part, described in record["networks"].items()}
+    source = {key: record[key] for key in ("step", "spent_s", "pictures_seen", "recipe") if key in record}
+    save_network_file(out, {part: load_network(folder, part) for part in names}, names, source)
+    return tuple(names)
 
 
 def _export_network_file(file: Path, out: Path, part: Part) -> ExportReport:

@@ -24,6 +24,7 @@ from mendpix.training.config import Recipe, ScheduleConfig, StageConfig
 from mendpix.training.optimizers import learners_of, make_optimizers, set_learning_rates
 from mendpix.training.parts import (
     build_part,
+    check_recipe,
     check_sizes,
     framework_of,
     full_from_of,
@@ -81,6 +82,8 @@ def train(
         CheckpointError: If the checkpoint to resume from is broken, or of another recipe.
         OutputError: If the run folder cannot be written.
     """
+    check_recipe(recipe)
+
     # A device, and processes if several were asked for. No process gets past `launch` before all have come to it.
     found = latest_checkpoint(out)
     if found is not None and not resume:
@@ -246,6 +249,8 @@ def train(
             norms: dict[str, Tensor] = {}
             for part, network in trained.items():
                 parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
+                if not parameters:  # it rests in this step; the norm of nothing would lie on another device
+                    continue
                 average_gradients(fabric, parameters)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip_norm or float("inf"))
                 norms[f"{part}'s gradient"] = norm

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import RecipeError
 from mendpix.features import MINIMUM_PX, SqueezeNetFeatures
-from mendpix.networks.table import build_network
+from mendpix.networks.table import build_network, without_numbers
 from mendpix.training.backbones import open_backbone
 from mendpix.training.checkpoint import load_strictly, read_tensors
 from mendpix.training.config import NetworkConfig, Recipe
@@ -17,6 +17,19 @@ from mendpix.training.methods.interface import Moment
 from mendpix.training.methods.table import find_method, method_options
 from mendpix.training.step import Networks, TensorBatch, compute_gradients
 from mendpix.weights.network_file import kind_of_part
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check names, sizes and the method's options before anything is read or built.
+
+    Raises:
+        RecipeError: If one of them is wrong.
+    """
+    if recipe.method is not None:
+        method_options(recipe.method.name, recipe.method.options)
+    with without_numbers():
+        for part, config in network_configs(recipe).items():
+            build_network(config.name, config.sizes, kind=kind_of_part(part))
 
 
 def network_configs(recipe: Recipe) -> dict[str, NetworkConfig]:

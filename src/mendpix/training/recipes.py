@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mendpix.errors import RecipeError
-from mendpix.training.config import Recipe
+from mendpix.training.config import ObjectiveConfig, Recipe
 from mendpix.typed_toml import build_from_toml, format_as_toml
 
 PATHS = (
@@ -74,6 +74,11 @@ def parse_recipe(values: Mapping[str, Any]) -> Recipe:
         )
     if recipe.method is None and recipe.damage is not None:
         raise RecipeError("the table damage must come with a method that learns from damage; there is no method.")
+    if recipe.method is not None and recipe.objective != ObjectiveConfig():
+        raise RecipeError(
+            "a recipe with a method must have no table objective, which is that of GDN; it has one. Set the method's "
+            "weights under [method.options]."
+        )
     if recipe.objective.perceptual and not recipe.objective.backbone:
         raise RecipeError("objective.perceptual needs objective.backbone, the path of SqueezeNet's .npz; got none.")
     return recipe

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 def load_network(file: str | os.PathLike[str], part: str | None = None) -> "nn.Module":
     """Build the network that a network file holds, its weights strictly loaded.
 
-    Network files (.safetensors) are what `mendpix weights import` makes of published weights. Every generator takes
-    `image` (B, 3, H, W), RGB in [0, 1], and `hole` (B, 1, H, W), 1 = hole, and returns a raw prediction (B, 3, H, W) of
-    the whole picture on the same scale; what lies in the hole is never seen. `network.facts` says which sizes it takes.
+    Network files (.safetensors) are what `mendpix weights import` makes of published weights, and
+    `mendpix export RUN -o FILE.safetensors` of a training run. Every generator takes `image` (B, 3, H, W), RGB in
+    [0, 1], and `hole` (B, 1, H, W), 1 = hole, and returns a raw prediction (B, 3, H, W) of the whole picture on
+    the same scale; what lies in the hole is never seen. `network.facts` says which sizes it takes.
 
     Args:
         file: The network file.

@@ -121,14 +121,17 @@ def _read(path: Path, part: str | None) -> tuple[dict[str, Any], dict[str, Tenso
             wanted: list[str] = [key for key in file.keys() if part and key.startswith(f"{part}/")]  # noqa: SIM118 - no dict
             tensors: dict[str, Tensor] = {key.partition("/")[2]: file.get_tensor(key) for key in wanted}
     except (OSError, SafetensorError) as error:
-        what = "is not there" if not path.exists() else f"is not one ({error})"
+        what = f"is not one ({error})"
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is not there"
         raise CheckpointError(
-            f"a whole network file ({SUFFIX}) was expected; {path} {what}. Import it again."
+            f"a whole network file ({SUFFIX}) was expected; {path} {what}. Make one with mendpix weights import, or of "
+            f"a training run with: mendpix export RUN -o FILE{SUFFIX}"
         ) from error
     if text is None:
         raise CheckpointError(
             f"a network file must say what it holds, under {KEY!r} in its metadata; {path} holds bare tensors. "
-            "Make one with: mendpix weights import"
+            f"Make one with mendpix weights import, or of a training run with: mendpix export RUN -o FILE{SUFFIX}"
         )
     try:
         record: Any = json.loads(text)

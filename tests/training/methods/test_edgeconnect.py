@@ -135,11 +135,11 @@ def test_critics_that_know_nothing_cost_log_two():
         torch.testing.assert_close(values[name], torch.tensor(2.0).log(), msg=name)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("lsgan", 0.25), ("hinge", 1.0)])
+@pytest.mark.parametrize(("kind", "expected"), [("least-squares", 0.25), ("hinge", 1.0)])
 def test_other_adversarial_losses(kind, expected):
     parts = make_parts()
     know_nothing(parts["discriminator"])
-    _, values = step(TRUE, parts, adversarial_kind=kind)
+    _, values = step(TRUE, parts, adversarial_loss=kind)
     assert float(values["discriminator"]) == pytest.approx(expected)  # half of both terms' sum, all scores 0
 
 
@@ -226,7 +226,7 @@ def test_each_phase_ends_slowly_and_the_last_is_slow():
         ({"style": -1.0}, "at least 0 and finite"),
         ({"edge_share": 0.9}, "adding up to at most 1"),
         ({"slow_share": 2.0}, "shares must lie"),
-        ({"adversarial_kind": "wgan"}, "one of nsgan, lsgan, hinge; got 'wgan'"),
+        ({"adversarial_loss": "wgan"}, "one of non-saturating, least-squares, hinge; got 'wgan'"),
         ({"feature_share": 0.0}, "feature_share"),
         ({"smoothness": 1.0}, "must be among"),
     ],

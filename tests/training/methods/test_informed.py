@@ -149,7 +149,7 @@ def test_wrong_parts_and_batches_are_refused():
         ({"slow_rate": float("nan")}, "weights and rates must be"),
         ({"mask_share": 0.9, "alone_share": 0.2}, "shares must lie"),
         ({"slow_share": 1.5}, "shares must lie"),
-        ({"adversarial_kind": "wasserstein"}, "adversarial_kind must be one of"),
+        ({"adversarial_loss": "wasserstein"}, "adversarial_loss must be one of"),
     ],
 )
 def test_options_that_make_no_sense(options, words):

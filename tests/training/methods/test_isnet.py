@@ -131,6 +131,18 @@ def test_the_paper_s_discriminator_sees_the_prediction_in_the_hole_alone():
     )
 
 
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES)
+def test_a_prediction_that_is_the_truth_matches_in_every_feature(kind):
+    """Whatever part of it the adversarial term looks at: features of whole pictures are compared."""
+    batch, parts = make_batch(), make_parts()
+    parts["discriminator"].eval()  # no power iterations, so that all looks at it are alike
+    parts["generator"] = Grey(0.0)
+    parts["generator"].forward = lambda image, hole: batch.image + parts["generator"].level
+    values = step(parts, batch, adversarial_loss=kind)
+    assert float(values["feature_matching"]) == pytest.approx(0, abs=1e-6)
+    assert float(values["style"]) == pytest.approx(0, abs=1e-6)
+
+
 def test_the_two_hinge_losses_differ_by_a_constant_a_half_and_what_the_generator_may_gain():
     real, fake = torch.tensor([0.5, 3.0]), torch.tensor([-3.0, 0.5], requires_grad=True)
     paper, program = (discriminator_loss(real, fake, kind) for kind in ("hinge-paper", "hinge-program"))

@@ -43,7 +43,7 @@ def parts() -> dict[str, torch.nn.Module]:
     return networks
 
 
-@pytest.mark.parametrize("adversarial_loss", ["hinge", "cross-entropy"])
+@pytest.mark.parametrize("adversarial_loss", ["hinge", "non-saturating"])
 def test_a_step_gives_every_part_finite_gradients(parts, adversarial_loss):
     values = gradients(parts, batch(), PenNetMethod(adversarial_loss=adversarial_loss), NOW)
     for part, network in parts.items():
@@ -126,7 +126,7 @@ def test_rates_fall_to_a_tenth_at_each_drop():
         ({"hole": -1.0}, "hole must be at least 0 and finite; got -1"),
         ({"adversarial": float("nan")}, "adversarial must be at least 0"),
         ({"drops": [0.0]}, "drops must be shares"),
-        ({"adversarial_loss": "wgan"}, "hinge or cross-entropy; got 'wgan'"),
+        ({"adversarial_loss": "wgan"}, "hinge or non-saturating; got 'wgan'"),
     ],
 )
 def test_options_without_sense_are_refused(options, message):

@@ -19,14 +19,7 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import InputError, RecipeError
-from mendpix.losses.adversarial import (
-    adversarial_discriminator,
-    adversarial_generator,
-    hinge_discriminator,
-    hinge_generator,
-    least_squares_discriminator,
-    least_squares_generator,
-)
+from mendpix.losses.adversarial import ADVERSARIAL
 from mendpix.losses.feature_matching import feature_matching
 from mendpix.losses.perceptual import perceptual_l1
 from mendpix.losses.style import style_l1
@@ -37,13 +30,6 @@ from mendpix.training.step import TensorBatch, frozen
 
 Phase = Literal["edge", "true edges", "predicted edges", "joint"]
 """What is learnt."""
-
-KINDS = {
-    "nsgan": (adversarial_generator, adversarial_discriminator),
-    "lsgan": (least_squares_generator, least_squares_discriminator),
-    "hinge": (hinge_generator, hinge_discriminator),
-}
-"""Adversarial losses by name: the generator's and the critic's."""
 
 _LEAST_HOLE = 1e-4  # share of a batch: keeps the L1 finite where nothing is missing
 
@@ -66,8 +52,8 @@ class EdgeConnectMethodConfig:
     """Weight of the difference of their Gram matrices in the hole, summed over layers."""
     feature_share: float = 1.0
     """Share of each batch's samples on which those two terms are computed; they are dear, the samples random."""
-    adversarial_kind: str = "nsgan"
-    """nsgan: non-saturating cross-entropy. lsgan: squares. hinge."""
+    adversarial_loss: str = "non-saturating"
+    """non-saturating: as in the program's example (its nsgan). least-squares: of probabilities (its lsgan). hinge."""
     edge_share: float = 0.3
     """Share of the run in the phase edge. Neither paper nor program gives lengths: they train until nothing moves."""
     true_edges_share: float = 0.4
@@ -99,8 +85,10 @@ class EdgeConnectMethodConfig:
             )
         if not 0 < self.feature_share <= 1:
             raise InputError(f"feature_share must be above 0 and at most 1; got {self.feature_share}.")
-        if self.adversarial_kind not in KINDS:
-            raise InputError(f"adversarial_kind must be one of {', '.join(KINDS)}; got {self.adversarial_kind!r}.")
+        if self.adversarial_loss not in ADVERSARIAL:
+            raise InputError(
+                f"adversarial_loss must be one of {', '.join(ADVERSARIAL)}; got {self.adversarial_loss!r}."
+            )
 
 
 def find_phase(config: EdgeConnectMethodConfig, done: float) -> tuple[Phase, float]:
@@ -157,7 +145,7 @@ def edgeconnect_gradients(
         edges = merge_edges(drawn, batch.edges, batch.hole)
         if phase == "edge" or (phase == "joint" and config.joint_edge_terms):
             critic = cast(PatchGan, parts["edge_discriminator"])
-            found, losses["edge_discriminator"] = edge_terms(critic, drawn, batch, config.adversarial_kind, moment)
+            found, losses["edge_discriminator"] = edge_terms(critic, drawn, batch, config.adversarial_loss, moment)
             sums |= found
 
     # The fill.
@@ -187,7 +175,7 @@ def weighted_sum(config: EdgeConnectMethodConfig, terms: Mapping[str, Tensor]) -
 
 
 def edge_terms(
-    critic: PatchGan, drawn: Tensor, batch: TensorBatch, adversarial_kind: str, moment: Moment
+    critic: PatchGan, drawn: Tensor, batch: TensorBatch, adversarial_loss: str, moment: Moment
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return an edge generator's terms; take the critic's gradients and return its loss.
 
@@ -195,11 +183,11 @@ def edge_terms(
         critic: Judges grey and edges.
         drawn: Drawn edges, shape (B, 1, H, W).
         batch: Samples with the edges of the whole true pictures.
-        adversarial_kind: One of `KINDS`.
+        adversarial_loss: One of `ADVERSARIAL`.
         moment: Where the run is.
     """
     assert batch.edges is not None  # the caller has looked
-    for_generator, for_critic = KINDS[adversarial_kind]
+    for_generator, for_critic = ADVERSARIAL[adversarial_loss]
     brightness = grey(batch.image)  # of the whole true picture, for both
     with moment.autocast():
         true = critic.activations(torch.cat([brightness, batch.edges], dim=1))
@@ -220,7 +208,7 @@ def _fill_terms(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the inpaint generator's terms; take the critic's gradients and return its loss."""
     assert moment.backbone is not None  # the caller has looked
-    for_generator, for_critic = KINDS[config.adversarial_kind]
+    for_generator, for_critic = ADVERSARIAL[config.adversarial_loss]
     with moment.autocast():
         true_logits, fake_logits = critic(torch.cat([batch.image, prediction.detach()])).chunk(2)
     loss = for_critic(true_logits.float(), fake_logits.float()) / 2

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import InputError, RecipeError
-from mendpix.losses.adversarial import hinge_discriminator, hinge_generator
+from mendpix.losses.adversarial import ADVERSARIAL, hinge_discriminator, hinge_generator
 from mendpix.losses.reconstruction import l1
 from mendpix.networks.edgeconnect import known_edges
 from mendpix.networks.epn import whole
@@ -28,7 +28,7 @@ from mendpix.networks.ipn import IpnCritic
 from mendpix.networks.mpn import MpnNetwork, whole_mask
 from mendpix.networks.patchgan import PatchGan
 from mendpix.training.methods.damage import DamageMethod, damage_of, damage_sum, damage_terms
-from mendpix.training.methods.edgeconnect import KINDS, edge_terms
+from mendpix.training.methods.edgeconnect import edge_terms
 from mendpix.training.methods.interface import MethodEntry, Moment, Parts
 from mendpix.training.step import TensorBatch, frozen
 
@@ -48,8 +48,8 @@ class InformedMethod:
     """Weight of the adversarial term of the edge network."""
     edge_feature_matching: float = 10.0
     """Weight of the difference of the edge critic's activations, summed over its five layers."""
-    adversarial_kind: str = "nsgan"
-    """Of the edges: nsgan (non-saturating cross-entropy), lsgan (squares) or hinge. The fill's is hinge."""
+    adversarial_loss: str = "non-saturating"
+    """Of the edges, as for EdgeConnect: non-saturating, least-squares or hinge. The fill's is hinge."""
     coarse: float = 2.0
     """Weight of the L1 of the fill's first stage, over the whole picture."""
     refined: float = 2.0
@@ -84,8 +84,10 @@ class InformedMethod:
                 f"shares must lie in [0, 1], the three of the run adding up to at most 1; got {shares} and "
                 f"{self.slow_share}."
             )
-        if self.adversarial_kind not in KINDS:
-            raise InputError(f"adversarial_kind must be one of {', '.join(KINDS)}; got {self.adversarial_kind!r}.")
+        if self.adversarial_loss not in ADVERSARIAL:
+            raise InputError(
+                f"adversarial_loss must be one of {', '.join(ADVERSARIAL)}; got {self.adversarial_loss!r}."
+            )
 
 
 def find_phase(config: InformedMethod, done: float) -> tuple[Phase, float]:
@@ -150,7 +152,7 @@ def informed_gradients(parts: Parts, batch: TensorBatch, config: InformedMethod,
         with moment.autocast():
             drawn = generator.edge(damaged, hole, edges).float()
         critic = cast("PatchGan", parts["edge_discriminator"])
-        terms, values["edge_discriminator"] = edge_terms(critic, drawn, batch, config.adversarial_kind, moment)
+        terms, values["edge_discriminator"] = edge_terms(critic, drawn, batch, config.adversarial_loss, moment)
         values |= terms
         totals["generator"] = (
             config.edge_adversarial * terms["edge_adversarial"]

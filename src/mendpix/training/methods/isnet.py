@@ -6,14 +6,7 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import InputError
-from mendpix.losses.adversarial import (
-    adversarial_discriminator,
-    adversarial_generator,
-    hinge_discriminator,
-    hinge_generator,
-    least_squares_discriminator,
-    least_squares_generator,
-)
+from mendpix.losses.adversarial import ADVERSARIAL, hinge_discriminator, hinge_generator
 from mendpix.losses.feature_matching import feature_matching
 from mendpix.losses.perceptual import perceptual_l1
 from mendpix.losses.reconstruction import l1
@@ -44,7 +37,8 @@ class IsnetObjective:
     adversarial_loss: str = "non-saturating"
     """non-saturating: the program's example. least-squares: its other choice. hinge-program: its hinge loss, in which a
     true picture costs 1 more than in the paper; no gradient changes by that. hinge-paper: Eq. 2 and 3 to the letter,
-    where the discriminator sees the prediction inside the hole only and the generator minimises its loss's negative."""
+    where the discriminator sees the prediction inside the hole only and the generator minimises its loss's negative;
+    whole pictures are compared by its activations all the same."""
 
     def __post_init__(self) -> None:
         weights = (self.l1, self.adversarial, self.perceptual, self.style, self.feature_matching)
@@ -80,20 +74,21 @@ def isnet_gradients(parts: Parts, batch: TensorBatch, config: IsnetObjective, mo
     real, fake = seen[-1].float().chunk(2)
     loss = discriminator_loss(real, fake, kind)
 
-    # The generator deceives it, and comes near the true picture in five ways.
+    # The generator deceives it, and comes near the true picture in four ways.
     with moment.autocast():
         with frozen(discriminator):
-            guessed = discriminator.activations(judged)  # type: ignore[operator]  # as above
+            alike = discriminator.activations(prediction)  # type: ignore[operator]  # as above
+            guessed = alike[-1] if judged is prediction else discriminator(judged)
         with torch.no_grad():
             wanted = backbone.both(batch.image)
         found = backbone.both(prediction)
     hole_share = batch.hole.mean().clamp_min(1 / batch.hole[0].numel()) if config.l1_by_hole else 1.0
     terms = {
         "l1": l1(prediction, batch.image) / hole_share,
-        "adversarial": generator_loss(guessed[-1].float(), kind),
+        "adversarial": generator_loss(guessed.float(), kind),
         "perceptual": perceptual_l1(found[0], wanted[0]),
         "style": style_l1(found[1], wanted[1]),
-        "feature_matching": feature_matching(guessed, [layer.chunk(2)[0] for layer in seen]),
+        "feature_matching": feature_matching(alike, [layer.chunk(2)[0] for layer in seen]),
     }
     weights = {
         "l1": config.l1,
@@ -113,24 +108,20 @@ def isnet_gradients(parts: Parts, batch: TensorBatch, config: IsnetObjective, mo
 
 def generator_loss(fake: Tensor, kind: str) -> Tensor:
     """Return the adversarial term of the generator for logits of predictions; `kind` is of `ADVERSARIAL_LOSSES`."""
-    if kind == "non-saturating":
-        return adversarial_generator(fake)
-    if kind == "least-squares":
-        return least_squares_generator(fake)
+    if kind == "hinge-paper":
+        return -torch.relu(1 + fake).mean()  # the part of -L_D that depends on the generator (Eq. 2)
     if kind == "hinge-program":
         return hinge_generator(fake)
-    return -torch.relu(1 + fake).mean()  # the part of -L_D that depends on the generator (Eq. 2)
+    return ADVERSARIAL[kind][0](fake)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: str) -> Tensor:
     """Return the discriminator's loss for logits of true pictures and predictions; the program halves the sum."""
-    if kind == "non-saturating":
-        return adversarial_discriminator(real, fake) / 2
-    if kind == "least-squares":
-        return least_squares_discriminator(real, fake) / 2
+    if kind == "hinge-paper":
+        return hinge_discriminator(real, fake)
     if kind == "hinge-program":
         return (1 + hinge_discriminator(real, fake)) / 2
-    return hinge_discriminator(real, fake)
+    return ADVERSARIAL[kind][1](real, fake) / 2
 
 
 ISNET = MethodEntry(IsnetObjective, isnet_gradients, networks={"discriminator": "patchgan"}, backbone=True)

@@ -8,12 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mendpix.errors import InputError
-from mendpix.losses.adversarial import (
-    adversarial_discriminator,
-    adversarial_generator,
-    hinge_discriminator,
-    hinge_generator,
-)
+from mendpix.losses.adversarial import ADVERSARIAL
 from mendpix.losses.reconstruction import l1
 from mendpix.training.methods.interface import MethodEntry, Moment, Parts
 from mendpix.training.step import TensorBatch, frozen
@@ -34,8 +29,8 @@ class PenNetMethod:
     """Weight of the L1 of the five smaller predictions, summed."""
     adversarial: float = 0.1
     """Weight of the adversarial loss."""
-    adversarial_loss: Literal["hinge", "cross-entropy"] = "hinge"
-    """hinge: as published for Places2 and CelebA-HQ. cross-entropy: the non-saturating loss, for Facade and DTD."""
+    adversarial_loss: Literal["hinge", "non-saturating"] = "hinge"
+    """hinge: as published for Places2 and CelebA-HQ. non-saturating: for Facade and DTD."""
     drops: tuple[float, ...] = ()
     """Shares of the run at which all learning rates fall to a tenth: none for CelebA-HQ, 0.1 for Places2."""
 
@@ -44,8 +39,8 @@ class PenNetMethod:
         for name, value in weights.items():
             if not 0 <= value < float("inf"):
                 raise InputError(f"{name} must be at least 0 and finite; got {value}.")
-        if self.adversarial_loss not in ("hinge", "cross-entropy"):
-            raise InputError(f"adversarial_loss must be hinge or cross-entropy; got {self.adversarial_loss!r}.")
+        if self.adversarial_loss not in ("hinge", "non-saturating"):
+            raise InputError(f"adversarial_loss must be hinge or non-saturating; got {self.adversarial_loss!r}.")
         if not all(0 < share < 1 for share in self.drops):
             raise InputError(f"drops must be shares of the run between 0 and 1; got {list(self.drops)}.")
 
@@ -65,10 +60,7 @@ def gradients(parts: Parts, batch: TensorBatch, config: PenNetMethod, moment: Mo
         The terms without their weights, and the sums that generator and discriminator minimise.
     """
     generator, rival = parts["generator"], parts["discriminator"]
-    reward, judge = {
-        "hinge": (hinge_generator, hinge_discriminator),
-        "cross-entropy": (adversarial_generator, adversarial_discriminator),
-    }[config.adversarial_loss]
+    reward, judge = ADVERSARIAL[config.adversarial_loss]
 
     # The generator: right colours, at every size, and photos for the rival.
     with moment.autocast():
@@ -117,3 +109,4 @@ def _shrunk(image: Tensor, like: Tensor) -> Tensor:
 
 
 PENNET = MethodEntry(PenNetMethod, gradients, networks={"discriminator": "pennet-discriminator"}, rate=rate)
+"""The line of the table."""

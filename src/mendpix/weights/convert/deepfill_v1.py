@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import CheckpointError
 from mendpix.weights.convert.imported import Imported, SourceTensor
-from mendpix.weights.convert.torch_file import Layout, load_layout, read_torch_file, state_dict_in
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, read_torch_file, state_dict_in
 
 GENERATOR_FILES, CRITIC_FILES = "gen_*.pt", "dis_*.pt"
 """What the files are called in a folder; the last of several counts."""
@@ -57,10 +57,12 @@ def read_deepfill_v1(path: Path) -> Imported:
             tensors, _generator_layout(tensors), "generator", generator_file.name
         )
     if critic_file is not None:
+        rest: dict[str, str] = {}
         for part, key in CRITICS.items():
-            tensors, _ = state_dict_in(critic_file, (key,))
+            tensors, rest = state_dict_in(critic_file, (key,))
             networks[part], found = load_layout(tensors, _critic_layout(tensors, part), part, critic_file.name)
             account += found
+        account += account_of_rest({name: kind for name, kind in rest.items() if name not in CRITICS.values()})
     return Imported(networks, {part: _name_of(part) for part in networks}, account, path.name)
 
 

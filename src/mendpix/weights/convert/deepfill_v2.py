@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mendpix.weights.convert.imported import Imported, SourceTensor
-from mendpix.weights.convert.torch_file import Layout, load_layout, read_torch_file, state_dict_in
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, read_torch_file, state_dict_in
 
 GENERATOR_KEY, CRITIC_KEY = "G", "D"
 """Where the networks lie in a file; a bare state dict is a generator's."""
@@ -43,7 +43,7 @@ def read_deepfill_v2(path: Path) -> Imported:
         networks["discriminator"], names["discriminator"] = critic, "deepfill-v2-critic"
         account += of_critic
         del rest[CRITIC_KEY]
-    account += tuple(SourceTensor(name, (), "", None, kind) for name, kind in rest.items())
+    account += account_of_rest(rest)
     return Imported(networks, names, account, path.name)
 
 

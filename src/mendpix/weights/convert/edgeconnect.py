@@ -17,7 +17,7 @@ from mendpix.networks.table import build_network
 from mendpix.weights.convert.imported import Imported, SourceTensor
 from mendpix.weights.convert.patchgan import load_patchgan
 from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
-from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, state_dict_in
 
 Role = Literal["edge generator", "inpaint generator", "edge critic", "critic"]
 """What one file holds."""
@@ -137,8 +137,7 @@ def _read_file(path: Path) -> tuple[Role, nn.Module, str, tuple[SourceTensor, ..
         ready, layout = _layout(tensors, role, width)
         network, account = load_layout(ready, layout, PARTS[role], path.name)
         name, account = layout.network, as_in_the_file(account, tensors)
-    account += tuple(SourceTensor(extra, (), "", None, kind) for extra, kind in rest.items())
-    return role, network, name, account
+    return role, network, name, account + account_of_rest(rest)
 
 
 def _role(tensors: Mapping[str, Tensor], title: str) -> tuple[Role, int]:

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from mendpix.errors import CheckpointError
 from mendpix.networks.isnet import STAGES
-from mendpix.weights.convert.imported import Imported, SourceTensor
+from mendpix.weights.convert.imported import Imported
 from mendpix.weights.convert.patchgan import load_patchgan
 from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
-from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, state_dict_in
 
 FIRST = "layer1.downsample.weight"
 """The kernel whose first axis is the base width; the only one without spectral norm."""
@@ -37,11 +37,11 @@ def read_isnet(path: Path) -> Imported:
     account = as_in_the_file(account, tensors)
     networks: dict[str, nn.Module] = {"generator": network}
     names = {"generator": "isnet"}
-    account += _rest(rest)
+    account += account_of_rest(rest)
     if discriminator is not None:
         networks["discriminator"], more, rest = load_patchgan(discriminator)
         names["discriminator"] = "patchgan"
-        account += more + _rest(rest)
+        account += more + account_of_rest(rest)
     return Imported(networks, names, account, path.name)
 
 
@@ -100,8 +100,3 @@ def _layers(blocks: int) -> dict[str, str]:
     for step in range(STAGES):
         layers[f"up_layer.{step}.0"] = f"fusion.steps.{step}"
     return layers | {"final_layer.0": "mix", "final_layer.2": "head"}
-
-
-def _rest(rest: Mapping[str, str]) -> tuple[SourceTensor, ...]:
-    """Account for what a file holds beside its tensors."""
-    return tuple(SourceTensor(name, (), "", None, kind) for name, kind in rest.items())

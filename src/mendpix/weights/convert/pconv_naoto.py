@@ -12,8 +12,8 @@ from pathlib import Path
 from torch import Tensor
 
 from mendpix.errors import CheckpointError
-from mendpix.weights.convert.imported import Imported, SourceTensor
-from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
+from mendpix.weights.convert.imported import Imported
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, state_dict_in
 
 TOP_KEYS = ("model",)
 """Under which the port saves its network."""
@@ -47,8 +47,8 @@ def read_pconv(path: Path) -> Imported:
             raise CheckpointError(f"a kernel for masks must be all ones; {name} of {path.name} is not. {WAY_OUT}")
     layout = _layout(tensors, path.name)
     network, account = load_layout(tensors, layout, "generator", path.name)
-    others = tuple(SourceTensor(name, (), "none", None, kind) for name, kind in rest.items())
-    return Imported({"generator": network}, {"generator": layout.network}, account + others, path.name)
+    account += account_of_rest(rest)
+    return Imported({"generator": network}, {"generator": layout.network}, account, path.name)
 
 
 def _layout(tensors: Mapping[str, Tensor], title: str) -> Layout:

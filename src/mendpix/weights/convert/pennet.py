@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mendpix.errors import CheckpointError
 from mendpix.weights.convert.imported import Imported, SourceTensor
 from mendpix.weights.convert.spectral import as_in_the_file, complete_spectral_norm, divided_kernels, spectral_keys
-from mendpix.weights.convert.torch_file import Layout, load_layout, state_dict_in
+from mendpix.weights.convert.torch_file import Layout, account_of_rest, load_layout, state_dict_in
 
 GENERATOR_FIRST, DISCRIMINATOR_FIRST = "dw_conv01.0.weight", "encoder.0.weight_orig"
 """The first kernels; their first axis is the base width."""
@@ -67,7 +67,7 @@ def read_pennet(path: Path) -> Imported:
         networks[part], found = load_layout(ready, layout, part, file.name)
         names[part] = layout.network
         account += as_in_the_file(found, tensors)
-        account += [SourceTensor(f"{file.name}:{name}", (), "none", None, kind) for name, kind in rest.items()]
+        account += account_of_rest({f"{file.name}:{name}": kind for name, kind in rest.items()})
     return Imported(networks, names, tuple(account), path.name)
 
 

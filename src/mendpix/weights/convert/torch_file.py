@@ -77,14 +77,25 @@ def state_dict_in(path: Path, keys: Sequence[str] = ()) -> tuple[dict[str, Tenso
     key = next((key for key in keys if isinstance(found.get(key), dict)), None)
     tensors: Any = found if key is None else found[key]
     rest = {} if key is None else {name: _kind_of(value) for name, value in found.items() if name != key}
-    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
-        odd = next((name for name, value in tensors.items() if not isinstance(value, Tensor)), None)
+    odd = next((name for name, value in tensors.items() if not _is_plain(name, value)), None)
+    if not tensors or odd is not None:
         where = f"under {' or '.join(keys)}, or bare" if keys else "bare"
         raise CheckpointError(
             f"the tensors of a network were expected {where}; {path.name} has "
-            f"{f'{odd}, which is none' if odd else 'none'}. Check --format, or give another file."
+            f"{'none' if odd is None else f'{odd}, which is no plain tensor'}. Check --format, or give another file."
         )
-    return {name.removeprefix("module."): value for name, value in tensors.items()}, rest
+    plain = {name.removeprefix("module."): value for name, value in tensors.items()}
+    if len(plain) < len(tensors):
+        raise CheckpointError(
+            f"every tensor must be there once; {path.name} has some both with and without the prefix module. "
+            "Save the state_dict() of one of the networks alone."
+        )
+    return plain, rest
+
+
+def account_of_rest(rest: Mapping[str, str]) -> tuple[SourceTensor, ...]:
+    """Account for what a file holds beside its tensors, as `state_dict_in` returns it."""
+    return tuple(SourceTensor(name, (), "", None, kind) for name, kind in rest.items())
 
 
 @dataclass(frozen=True)
@@ -135,9 +146,8 @@ def load_layout(
             f"a {layout.network} must have no tensors but its own; {title} has {_some(unknown)}. {way_out}"
         )
     with without_numbers():  # shapes without numbers
-        wanted = {
-            key: tuple(value.shape) for key, value in build_network(layout.network, layout.sizes).state_dict().items()
-        }
+        form = build_network(layout.network, layout.sizes).state_dict()
+    wanted = {key: tuple(value.shape) for key, value in form.items()}
     weights: dict[str, Tensor] = {}
     for name, key in layout.keys.items():
         found = tensors[name]
@@ -147,6 +157,9 @@ def load_layout(
                 f"{', '.join(f'{size} {value}' for size, value in layout.sizes.items())}); {title} has "
                 f"{tuple(found.shape)}. {way_out}"
             )
+        if found.is_floating_point() != form[key].is_floating_point():
+            kind = "real numbers" if form[key].is_floating_point() else "whole numbers"
+            raise CheckpointError(f"{name} must hold {kind}; in {title} it is {found.dtype}. {way_out}")
         value = found.float() if found.is_floating_point() else found
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError(f"weights must be finite numbers; {name} of {title} has others. {way_out}")
@@ -164,6 +177,11 @@ def load_layout(
         for name, value in tensors.items()
     )  # fmt: skip
     return network.eval(), account
+
+
+def _is_plain(name: Any, value: Any) -> bool:
+    """Tell whether an entry is a named tensor whose numbers lie there one by one."""
+    return isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
 
 
 def _kind_of(value: Any) -> str:
