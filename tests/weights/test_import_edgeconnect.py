@@ -102,8 +102,8 @@ def test_a_folder_becomes_one_network_and_two_critics(tmp_path):
         "edge_channels": 2, "inpaint_channels": 3, "edge_blocks": 1, "inpaint_blocks": 2,
         "merge_known_edges": False, "edges_sigma": 2.0,
     }  # fmt: skip
-    assert imported.sizes("edge_discriminator") == {"in_channels": 2, "base_channels": 2}
-    assert imported.sizes("discriminator") == {"in_channels": 3, "base_channels": 3}
+    assert imported.sizes("edge_discriminator") == {"in_channels": 2, "base_channels": 2, "instance_norm": False}
+    assert imported.sizes("discriminator") == {"in_channels": 3, "base_channels": 3, "instance_norm": False}
     everything = states()
     assert imported.ignored == {"plain value": 2, "first layer under its other name": 6}
     assert imported.used == sum(len(state) for state in everything.values()) - 6

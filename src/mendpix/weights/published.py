@@ -155,5 +155,13 @@ METHODS: dict[str, PublishedMethod] = {
         licence="MIT (the port), CC BY-NC-SA 4.0 (the authors' program)",
         embedded=("glcic",),
     ),
+    "informed": PublishedMethod(
+        title="informed mask generation, blind: finds mask, edges and fill; anonymous submission",
+        multiple_of=8, minimum=16,
+        parameters={"informed": 14_819_567, "mpn": 1_858_056, "ipn-critic": 5_948_416},
+        macs_g=76.175,
+        inputs=("image", "hole", "edges"), preferred_px=512,
+        recipes=("informed-small.toml", "informed-psv.toml"),
+    ),
 }  # fmt: skip
 """To add a method: its line here, besides its network's and its training's."""
