@@ -14,10 +14,10 @@ import numpy as np
 
 from mendpix.types import FloatArray, Image
 
-LEAST_MOVE = 2 / 255
-"""Change of the strongest channel from which a pixel counts as damaged, of 1: two steps of 8 bits."""
+LEAST_MOVE = 4 / 255
+"""Change of the strongest channel from which a pixel counts as damaged, of 1: four steps of 8 bits."""
 
-_ROUNDING = 1e-5  # a change of exactly two steps counts
+_ROUNDING = 1e-5  # a change of exactly four steps counts
 
 
 @dataclass(frozen=True)
