@@ -44,7 +44,7 @@ def small(pictures: Path) -> Callable[..., Recipe]:
     def make(name: str = "damage", steps: int = 4, **options: object) -> Recipe:
         recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
         assert recipe.method is not None
-        sizes = dict(recipe.method.sizes) | {"damage": {**recipe.method.sizes["damage"], **WIDTHS}}
+        sizes = dict(recipe.method.sizes) | {"damage": {**recipe.method.sizes.get("damage", {}), **WIDTHS}}
         generator = None
         if recipe.generator is not None:
             generator = replace(recipe.generator, sizes={"edge_channels": 2, "edge_blocks": 1, "fill_width": 2})

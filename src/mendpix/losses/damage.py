@@ -35,14 +35,16 @@ def soft_cross_entropy(logits: Tensor, destroyed: Tensor) -> Tensor:
 def missing_overlap(probability: Tensor, destroyed: Tensor) -> Tensor:
     """Compare masks by their overlap, so that thin damage counts as much as broad: 1 - soft Dice coefficient.
 
-    Sums run over the batch and all pixels of a channel: a picture without damage has no overlap of its own.
+    Each mask with something in it counts alike, in whichever picture and channel; where nothing is destroyed, there is
+    no overlap to be had.
 
     Args:
         probability: In [0, 1], shape (B, K, H, W).
         destroyed: In [0, 1], same shape.
 
     Returns:
-        Scalar in [0, 1], mean over channels: `1 - 2 sum(p t) / (sum(p^2) + sum(t^2))`.
+        Scalar in [0, 1], mean over the masks in which something is destroyed: `1 - 2 sum(p t) / (sum(p^2) + sum(t^2))`,
+        sums over pixels; 0 if there are none.
 
     Raises:
         ShapeError: If the shapes differ or are not of four axes.
@@ -50,10 +52,11 @@ def missing_overlap(probability: Tensor, destroyed: Tensor) -> Tensor:
     _check(probability, destroyed)
     if probability.ndim != 4:
         raise ShapeError(f"masks must be (B, K, H, W); got {tuple(probability.shape)}. Add the missing axis.")
-    axes = (0, 2, 3)
-    shared = (probability * destroyed).sum(axes)  # (K,)
-    both = probability.square().sum(axes) + destroyed.square().sum(axes)  # (K,)
-    return (1 - (2 * shared + LEAST_MASS) / (both + LEAST_MASS)).mean()
+    axes = (2, 3)
+    shared = (probability * destroyed).sum(axes)  # (B, K)
+    both = probability.square().sum(axes) + destroyed.square().sum(axes)  # (B, K)
+    there = (destroyed.sum(axes) > 0).to(probability)  # (B, K)
+    return ((1 - (2 * shared + LEAST_MASS) / (both + LEAST_MASS)) * there).sum() / there.sum().clamp_min(1)
 
 
 def false_marks(mask: Tensor, hole: Tensor) -> Tensor:

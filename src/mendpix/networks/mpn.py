@@ -1,10 +1,10 @@
 """MPN: find what of a picture is destroyed, from the picture alone (mask prediction network).
 
 From "Image Inpainting with Informed Mask Generation" (anonymous submission), section 3.1, which says no more than that
-it is a residual U-Net whose masks have continuous values; decision 010 tells how the rest was filled in. Work starts
-at half resolution on four pixels at once (pixel unshuffle), so that a scratch thinner than a pixel is not averaged away
-and the network stays small. Skips are added. There is no norm: its statistics would let one corner of a picture change
-what is found in another. This module knows nothing of losses, of thresholds, of files, or of filling.
+it is a residual U-Net whose masks have continuous values; decision 010 tells how the rest was filled in. Two layers and
+the last block work at full resolution, where a scratch is one pixel wide; most of the work is done below. Skips are
+added. Batch norm: in use its statistics are fixed, so that no corner of a picture changes what is found in another.
+This module knows nothing of losses, of thresholds, of files, or of filling.
 """
 
 from dataclasses import dataclass
@@ -17,26 +17,28 @@ from torch import Tensor, nn
 from mendpix.errors import InputError
 from mendpix.networks.deepfill_layers import check_picture, is_exporting
 from mendpix.networks.interface import NetworkFacts
-from mendpix.networks.scenes import ResidualBlock
 
 FIRST_LOGIT = -3.0
 """What an untaught network says of every pixel: most of a picture is whole."""
 
+SPREAD = 4.0
+"""Brings pixels, which lie within half of the middle, to the spread that layers like."""
+
 
 @dataclass(frozen=True)
 class MpnConfig:
-    """Sizes of the network. The defaults are those of the shipped one: 1.9 million parameters."""
+    """Sizes of the network. The defaults are those of the shipped one: 1.35 million parameters."""
 
     kinds: int = 4
     """Kinds of damage that are told apart; 1 = one mask of all kinds, as in the paper."""
-    widths: tuple[int, ...] = (24, 48, 96, 160)
-    """Channels at 1/2, 1/4, 1/8 ... of the resolution; one at least."""
-    blocks: tuple[int, ...] = (1, 2, 2)
+    widths: tuple[int, ...] = (16, 40, 64, 96, 128)
+    """Channels at full resolution, 1/2, 1/4 ...; one at least."""
+    blocks: tuple[int, ...] = (0, 1, 1, 1)
     """Residual blocks on the way down, at each resolution but the lowest."""
     dilations: tuple[int, ...] = (1, 2)
     """Dilation of the first convolution of each residual block at the lowest resolution."""
-    return_blocks: tuple[int, ...] = (2, 1, 1)
-    """Residual blocks on the way up, from 1/2 on, at each resolution but the lowest."""
+    return_blocks: tuple[int, ...] = (1, 1, 1, 1)
+    """Residual blocks on the way up, from full resolution on, at each resolution but the lowest."""
 
     def __post_init__(self) -> None:
         if self.kinds < 1 or not self.widths or min(*self.widths, *self.dilations, 1) < 1:
@@ -60,27 +62,27 @@ class MpnNetwork(nn.Module):
         config: Sizes; the default is the shipped network.
     """
 
-    # 16: four halvings, the first of them the unshuffling; other numbers of widths change it in the constructor.
+    # 16: four halvings; other numbers of widths change it in the constructor.
     facts = NetworkFacts(multiple_of=16, minimum=16, half=True, bfloat16=True, local=True, inputs=("image",))
 
     def __init__(self, config: MpnConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MpnConfig()
-        step = 2 ** len(config.widths)
+        step = 2 ** (len(config.widths) - 1)
         if step != self.facts.multiple_of:
             self.facts = NetworkFacts(step, step, half=True, bfloat16=True, local=True, inputs=("image",))
         widths = config.widths
-        self.stem = nn.Conv2d(4 * 3, widths[0], 3, padding=1)
+        self.stem = nn.Sequential(_convolution(3, widths[0]), _convolution(widths[0], widths[0]))
         self.encoders = nn.ModuleList(
             _blocks(width, count) for width, count in zip(widths[:-1], config.blocks, strict=True)
         )
-        self.downs = nn.ModuleList(nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths))
-        self.middle = nn.Sequential(*(ResidualBlock(widths[-1], dilation) for dilation in config.dilations))
-        self.ups = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairwise(widths))
+        self.downs = nn.ModuleList(_convolution(fine, coarse, stride=2) for fine, coarse in pairwise(widths))
+        self.middle = nn.Sequential(*(_Block(widths[-1], dilation) for dilation in config.dilations))
+        self.ups = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
         self.decoders = nn.ModuleList(
             _blocks(width, count) for width, count in zip(widths[:-1], config.return_blocks, strict=True)
         )
-        self.head = nn.Conv2d(widths[0], 4 * config.kinds, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], config.kinds, 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.constant_(self.head.bias, FIRST_LOGIT)  # pyright: ignore[reportArgumentType] - it has a bias
 
@@ -113,16 +115,16 @@ class MpnNetwork(nn.Module):
         """
         if not is_exporting():
             check_picture(image, self.facts)
-        x = self.stem(F.pixel_unshuffle(image - 0.5, 2))  # (B, C, H/2, W/2)
+        x = self.stem(SPREAD * (image - 0.5))  # (B, C, H, W)
         skips: list[Tensor] = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             x = encoder(x)  # (B, C, h, w)
             skips.append(x)
-            x = down(F.relu(x))  # (B, C', h/2, w/2)
+            x = down(x)  # (B, C', h/2, w/2)
         x = self.middle(x)
         for decoder, up, skip in zip(reversed(self.decoders), reversed(self.ups), reversed(skips), strict=True):
-            x = decoder(skip + F.pixel_shuffle(up(F.relu(x)), 2))  # (B, C, 2h, 2w)
-        return F.pixel_shuffle(self.head(F.relu(x)), 2)  # (B, kinds, H, W)
+            x = decoder(skip + F.interpolate(up(x), scale_factor=2.0, mode="nearest"))  # (B, C, 2h, 2w)
+        return self.head(x)  # (B, kinds, H, W)
 
 
 def whole_mask(destroyed: Tensor) -> Tensor:
@@ -137,6 +139,28 @@ def whole_mask(destroyed: Tensor) -> Tensor:
     return 1 - (1 - destroyed).prod(dim=1, keepdim=True)
 
 
+class _Block(nn.Module):
+    """Two convolutions whose result is added to what came in; a fresh one adds nothing."""
+
+    def __init__(self, width: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.first_norm = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
+        nn.init.zeros_(self.second_norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.relu(self.first_norm(self.first(x)))  # (B, C, h, w)
+        return F.relu(x + self.second_norm(self.second(inner)))
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3 × 3 convolution with norm and ReLU."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
 def _blocks(width: int, count: int) -> nn.Sequential:
     """Return residual blocks of one width in a row."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+    return nn.Sequential(*(_Block(width) for _ in range(count)))

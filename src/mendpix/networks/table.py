@@ -110,7 +110,10 @@ NETWORKS: dict[str, NetworkEntry] = {
         "generator", IsnetUnetConfig, IsnetUnetGenerator, {"base_channels": 4, "residual_blocks": 2}
     ),
     "mpn": NetworkEntry(
-        "damage", MpnConfig, MpnNetwork, {"widths": (8, 8, 8, 16), "blocks": (1, 1, 1), "return_blocks": (1, 1, 1)}
+        "damage",
+        MpnConfig,
+        MpnNetwork,
+        {"widths": (8, 8, 8, 8, 16), "blocks": (1, 1, 1, 1), "return_blocks": (1, 1, 1, 1)},
     ),
     "patchgan": NetworkEntry("discriminator", PatchGanConfig, PatchGan, {"base_channels": 4}),
     "pconv": NetworkEntry("generator", PconvConfig, PconvGenerator, {"base_channels": 4, "levels": 3}),

@@ -22,7 +22,7 @@ from mendpix.training.step import TensorBatch
 class DamageMethod:
     """The weights of the sum."""
 
-    cross_entropy: float = 10.0
+    cross_entropy: float = 5.0
     """Weight of the cross-entropy with continuous targets, mean over kinds and pixels, most of which are easy."""
     overlap: float = 0.5
     """Weight of the missing overlap of the mask of all kinds with the true one."""
