@@ -37,6 +37,9 @@ def make(name: str, spread: float = 0.1) -> nn.Module:
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=spread)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
     if any(parametrize.is_parametrized(module) for module in network.modules()):  # spectral norm looks at them anew
         with torch.no_grad():
             for _ in range(5):
