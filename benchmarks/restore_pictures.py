@@ -95,7 +95,7 @@ def main() -> None:
         if given.work:
             given.work.mkdir(parents=True, exist_ok=True)
             Image.fromarray(start).save(given.work / f"{name}.png")
-    save_small(sheet(rows, None, 0.6), given.out / "restore.jpg")
+    save_small(sheet(rows, None, 0.5), given.out / "restore.jpg")
     rows = []
     for name in SOUND:
         photo = eight_bit(square(name))
