@@ -15,7 +15,7 @@ from mendpix.networks.table import build_network
 from mendpix.training.calibrate import Calibration, fit
 from mendpix.training.checkpoint import load_network, read_record
 from mendpix.training.config import Recipe
-from mendpix.training.export import export_network, export_run, pack_run
+from mendpix.training.export import export_network, export_run, pack_run, without_parametrizations
 from mendpix.training.loop import train
 from mendpix.weights.network_file import save_network_file
 
@@ -124,6 +124,17 @@ def test_a_network_that_gives_no_numbers_is_not_exported(tmp_path: Path):
     with pytest.raises(CheckpointError, match="off by nan"):
         export_network(network, tmp_path / "x.onnx", facts)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plain_copy_leaves_the_network_under_its_spectral_norm():
+    network = torch.nn.Sequential(torch.nn.utils.parametrizations.spectral_norm(torch.nn.Conv2d(3, 4, 3))).eval()
+    image = torch.rand(1, 3, 8, 8)
+    before = network(image)
+    plain = without_parametrizations(network)
+    assert not torch.nn.utils.parametrize.is_parametrized(plain[0])
+    assert torch.nn.utils.parametrize.is_parametrized(network[0])
+    torch.testing.assert_close(plain(image), before)
+    torch.testing.assert_close(network(image), before)
 
 
 def test_calibration_finds_the_true_numbers():

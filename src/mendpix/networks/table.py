@@ -145,7 +145,7 @@ def without_numbers() -> Generator[None]:
     """
     norm = parametrizations._SpectralNorm  # pyright: ignore[reportPrivateUsage]  # it has no other switch
     search = norm._power_method  # pyright: ignore[reportPrivateUsage]
-    norm._power_method = lambda *_: None  # type: ignore[method-assign]  # pyright: ignore[reportPrivateUsage]
+    norm._power_method = lambda *_: None  # type: ignore[method-assign]  # pyright: ignore[reportPrivateUsage]  # as above
     try:
         with torch.device("meta"):
             yield
