@@ -63,9 +63,23 @@ def read_file(path: str | os.PathLike[str]) -> tuple[PilImage.Image | AnyArray, 
         raise ImageError(
             f"cannot read {path}: {error.strerror or error}. Check the disk and the permissions."
         ) from error
+    return decode(data, path)
+
+
+def decode(data: bytes, path: Path, *, most_px: int | None = None) -> tuple[PilImage.Image | AnyArray, FileFacts]:
+    """Decode the content of a picture's file and turn it upright, as `read_file` does.
+
+    Args:
+        data: The file's content.
+        path: Its name, for errors; nothing is opened.
+        most_px: Largest picture that is decoded, px, told from its header; None = `MOST_PX`.
+
+    Raises:
+        ImageError: If the content is broken, no single picture, or larger than `most_px`.
+    """
     try:
         image = _open(data)
-        _check(image, path)
+        _check(image, path, MOST_PX if most_px is None else most_px)
         image.load()
         facts = facts_of(image, data)
         plain, facts = _upright(image, facts)
@@ -93,15 +107,15 @@ def _open(data: bytes) -> PilImage.Image:
             PilImage.MAX_IMAGE_PIXELS = limit
 
 
-def _check(image: PilImage.Image, path: Path) -> None:
+def _check(image: PilImage.Image, path: Path, most_px: int) -> None:
     if image.format in VECTOR_FORMATS:
         raise ImageError(
             f"a picture of pixels was expected in {path}; it is a drawing ({image.format}). Export it as PNG."
         )
     width, height = image.size
-    if width * height > MOST_PX:
+    if width * height > most_px:
         raise ImageError(
-            f"a picture may have at most {MOST_PX // 10**6} megapixels; {path} has {width} × {height}. Scale it down."
+            f"a picture may have at most {most_px / 10**6:g} megapixels; {path} has {width} × {height}. Scale it down."
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ("GIF", "PNG", "WEBP", "AVIF", "TIFF"):

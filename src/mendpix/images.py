@@ -19,11 +19,20 @@ from mendpix.fills import harmonic
 from mendpix.image_deep import encode_deep
 from mendpix.image_encoding import encode
 from mendpix.image_facts import FileFacts, facts_of
-from mendpix.image_files import read_file
+from mendpix.image_files import decode, read_file
 from mendpix.image_modes import Layout, from_rgb, layout_of_array, layout_of_pil, side_plane, to_rgb
 from mendpix.types import AnyArray, FloatArray, Image, Map, Mask
 
-__all__ = ["Picture", "PictureSource", "atomic_write", "read_picture", "write_map", "write_picture"]
+__all__ = [
+    "Picture",
+    "PictureSource",
+    "atomic_write",
+    "decode_picture",
+    "encode_picture",
+    "read_picture",
+    "write_map",
+    "write_picture",
+]
 
 BORDER_PX = 32
 """Known border around the holes that the fill of an alpha plane may look at, px."""
@@ -172,17 +181,48 @@ def write_picture(picture: PictureSource, path: str | os.PathLike[str], *, like:
         ImageError: If `picture` cannot be read.
         ShapeError: If `picture` is an array that is no picture.
     """
-    ready = read_picture(picture)
     target = Path(path)
-    facts = (like or ready).facts
-    if ready.template is not None:
-        content = encode(_to_pil(ready.samples, ready.template), target, facts)
-    elif ready.samples.dtype.itemsize == 2 and ready.samples.dtype.kind == "u" and ready.layout.mode != "L":
-        content = encode_deep(ready.samples, target, facts)
-    else:
-        content = encode(_array_to_pil(ready.samples, ready.layout), target, facts)
+    content = encode_picture(picture, target.name, like=like)
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
+
+
+def encode_picture(picture: PictureSource, name: str, *, like: Picture | None = None) -> bytes:
+    """Give the content of the file that `write_picture` would write.
+
+    Args:
+        picture: What to write. A float array is rounded to 8 bits.
+        name: Name of the file; its suffix says which format.
+        like: Picture whose file says how to store, for a `picture` that lost it; None: `picture` itself.
+
+    Raises:
+        OutputError: If the suffix is unknown, or the format cannot hold the picture.
+        ImageError: If `picture` cannot be read.
+        ShapeError: If `picture` is an array that is no picture.
+    """
+    ready = read_picture(picture)
+    target = Path(name)
+    facts = (like or ready).facts
+    if ready.template is not None:
+        return encode(_to_pil(ready.samples, ready.template), target, facts)
+    if ready.samples.dtype.itemsize == 2 and ready.samples.dtype.kind == "u" and ready.layout.mode != "L":
+        return encode_deep(ready.samples, target, facts)
+    return encode(_array_to_pil(ready.samples, ready.layout), target, facts)
+
+
+def decode_picture(data: bytes, name: str, *, most_px: int | None = None) -> Picture:
+    """Read a picture from the content of a file, as `read_picture` reads it from the file.
+
+    Args:
+        data: The file's content.
+        name: What errors call it; nothing is opened.
+        most_px: Largest picture that is decoded, px, told from its header; None = as large as a file may be.
+
+    Raises:
+        ImageError: If the content is broken, no single picture, or larger than `most_px`.
+    """
+    content, facts = decode(data, Path(name), most_px=most_px)
+    return _from_array(content, facts) if isinstance(content, np.ndarray) else _from_pil(content, facts)
 
 
 def write_map(values: Map, path: str | os.PathLike[str]) -> None:

@@ -12,6 +12,7 @@ from mendpix.cli.masks import masks
 from mendpix.cli.models import models
 from mendpix.cli.report import report
 from mendpix.cli.restore import restore
+from mendpix.cli.serve import serve
 from mendpix.cli.train import train
 from mendpix.cli.weights import weights
 
@@ -50,6 +51,7 @@ def root(
 main.command()(inpaint)
 main.command()(restore)
 main.command()(detect)
+main.command()(serve)
 main.command()(models)
 main.command()(train)
 main.command()(export)

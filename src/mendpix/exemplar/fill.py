@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mendpix.checkpoints import checkpoint
 from mendpix.errors import MaskError, ShapeError
 from mendpix.exemplar.levels import Flags, Level, halve, texture_of
 from mendpix.exemplar.offsets import Offsets, Unary, around_hole
@@ -101,13 +102,16 @@ def fill_by(solver: Solver, image: Image, hole: Mask, excluded: Mask | None) -> 
         return filled
     levels = [Level(image, missing, ~missing if excluded is None else ~missing & ~(excluded > 0))]
     while _is_too_large(levels[-1]):
+        checkpoint()
         levels.append(halve(levels[-1]))
     _check_usable(levels[-1])
     pieces = solver(levels[-1])
     tone = correction(pieces)
     for level in reversed(levels[:-1]):
+        checkpoint()
         coarse, pieces = pieces, double(pieces, level)
         tone = correction(pieces, bring_up(coarse, tone, pieces))
+    checkpoint()
     height, width = pieces.missing.shape
     part = filled[pieces.top : pieces.top + height, pieces.left : pieces.left + width]
     part[pieces.missing] = np.clip(soften(pieces, tone, len(levels))[pieces.missing], 0, 1)  # the larger, the softer
@@ -167,6 +171,7 @@ def _match(level: Level, channels: FloatArray, coarser: Search | None, rng: np.r
     reach = max(height, width)
     wanted = description.of(filled, rows, columns)
     for turn in range(ROUNDS):
+        checkpoint()
         search.improve(wanted, 1 if turn else 2, max(reach // 4, 8) if turn else reach)
         # Patches that match badly count less (Newson et al. 2014).
         weight = trust * np.exp(-search.cost / (2 * np.quantile(search.cost, 0.75) + 1e-6)) + 1e-12

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mendpix.checkpoints import checkpoint
 from mendpix.exemplar.levels import Flags, Level
 from mendpix.exemplar.patches import Ints
 from mendpix.exemplar.search import FOUR, reluctance, squared_distance
@@ -106,6 +107,7 @@ class Offsets:
         """
         for _ in range(rounds):
             for reach in reach_px:
+                checkpoint()
                 for parity in (0, 1):
                     for step_down, step_across in FOUR:
                         self._spread(parity, step_down * reach, step_across * reach, unary)

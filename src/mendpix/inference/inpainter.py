@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 from PIL import Image as PilImage
 
+from mendpix.checkpoints import asked
 from mendpix.engines.interface import DetectorEngine
 from mendpix.engines.stopwatch import Stopwatch, spent
 from mendpix.errors import InputError
@@ -134,18 +135,21 @@ class Inpainter:
         """
         stage = Stages(progress)
         stopwatch = Stopwatch()
-        with stopwatch.running(), spent("total"):
+        with stopwatch.running(), spent("total"), asked(lambda: stage.advance(0)):
             with spent("read"):
                 stage.enter(0.0, FILL_FROM, 1, "reading")
                 picture = read_picture(image)
+                stage.advance(0)
                 hole = read_mask(mask, (picture.height, picture.width), invert=invert_mask, dilate_px=dilate_px)
                 missing = hole > 0
                 excluded = None if exclude is None else _read_excluded(exclude, missing)
             with spent("plan"):
+                stage.advance(0)
                 assigned = self._assign(picture, missing, choose, excluded)
             with spent("open"):
                 assigned, engines = open_all(assigned, self._models)
             with spent("plan"):
+                stage.advance(0)
                 if excluded is not None:
                     self._check_copies(assigned)
                 rounds = plan_rounds(assigned, engines, missing)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mendpix.checkpoints import checkpoint
 from mendpix.inference.holes import Hole, line_thickness
 from mendpix.inference.repetition import Surroundings, look_around
 from mendpix.inference.windows import Box, Missing
@@ -134,14 +135,17 @@ def choose_methods(
         A choice for each, in the same order.
     """
     side = min(missing.shape)
+    checkpoint()
     shapes = [_by_shape(hole, side) for hole in holes]
     stray, slim = _stray(holes, shapes, (missing.shape[0], missing.shape[1]))
-    return tuple(
-        shape
-        or _strewn(hole, stray if hole.share >= BIG_SHARE else stray + slim)
-        or _by_surroundings(hole, look_around(image, missing, hole, excluded))
-        for hole, shape in zip(holes, shapes, strict=True)
-    )
+    choices: list[Choice] = []
+    for hole, shape in zip(holes, shapes, strict=True):
+        choice = shape or _strewn(hole, stray if hole.share >= BIG_SHARE else stray + slim)
+        if choice is None:
+            checkpoint()
+            choice = _by_surroundings(hole, look_around(image, missing, hole, excluded))
+        choices.append(choice)
+    return tuple(choices)
 
 
 def _by_shape(hole: Hole, side: int) -> Choice | None:

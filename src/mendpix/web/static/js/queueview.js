@@ -1,0 +1,78 @@
+// The part of the panel that shows several photos: the list, the policy, the downloads. Knows the queue; the work is its.
+
+import { previewUrl } from "./api.js";
+import { run, say } from "./busy.js";
+import { byId, icon, make, saveBlob } from "./dom.js";
+import { toPng } from "./maskfiles.js";
+import { zip } from "./zip.js";
+
+const STATES = { waiting: "waiting", running: "under way", done: "done", failed: "failed" };
+
+/** Wire the panel. `modelName` tells the chosen model, `openResult` shows a result in the editor. */
+export function queuePanel(queue, editor, modelName, openResult) {
+  const list = byId("queue");
+  const policy = byId("policy");
+
+  const write = () => {
+    list.replaceChildren(...queue.items.map(row));
+    const { open, done } = queue;
+    byId("queue-start").disabled = !open.length;
+    byId("queue-start").textContent = open.length ? `Start, ${open.length} photo${open.length > 1 ? "s" : ""}` : "Start";
+    byId("queue-zip").disabled = !done.length;
+    byId("queue-clear").disabled = !queue.items.length;
+    byId("queue-empty").hidden = queue.items.length > 0;
+    byId("queue-count").textContent = queue.items.length ? `${done.length} of ${queue.items.length} done` : "";
+  };
+  const row = (item) => {
+    const done = item.state === "done";
+    const facts = [STATES[item.state], item.words].filter(Boolean).join(": ");
+    return make(
+      "li",
+      { class: item.state },
+      done ? make("img", { src: previewUrl(item.result.id, 96), alt: "", width: 44, height: 44 }) : make("span", { class: "thumb" }),
+      make("span", { class: "grow" }, make("strong", { text: item.name }), make("small", { text: facts }),
+        item.state === "running" ? make("progress", { max: 1, value: item.share, "aria-label": `Progress of ${item.name}` }) : null),
+      done ? button("open", `Look at ${item.name}`, "pencil", () => openResult(item)) : null,
+      done ? button("save", `Download ${item.name}`, "download", () => saveBlob(item.blob, item.name)) : null,
+      item.state === "running" ? null : button("leave", `Leave ${item.name} out`, "close", () => queue.remove(item)),
+    );
+  };
+  const button = (name, label, picture, onclick) =>
+    make("button", { type: "button", class: `quiet ${name}`, "aria-label": label, title: label, onclick }, icon(picture));
+  const showPolicy = () => {
+    byId("policy-find").hidden = policy.value !== "find";
+    byId("policy-same").hidden = policy.value !== "same";
+    byId("policy-named").hidden = policy.value !== "named";
+  };
+
+  policy.addEventListener("change", showPolicy);
+  queue.addEventListener("change", write);
+  byId("queue-files").addEventListener("change", (event) => {
+    queue.add(event.target.files);
+    event.target.value = "";
+  });
+  byId("queue-mask-file").addEventListener("change", (event) => {
+    queue.sameMask = event.target.files[0] ?? queue.sameMask;
+    byId("queue-mask-name").textContent = queue.sameMask ? queue.sameMask.name : "";
+  });
+  byId("queue-mask-here").addEventListener("click", async () => {
+    if (!editor.mask || editor.mask.isEmpty) return say("Open one of the photos and paint a mask first; then take it from here.");
+    queue.sameMask = await toPng(editor.mask);
+    byId("queue-mask-name").textContent = `painted on ${editor.version.name}`;
+  });
+  byId("queue-start").addEventListener("click", async () => {
+    const preset = byId("queue-preset").value;
+    const sensitivity = byId("queue-sensitivity").value / 100;
+    const chosen = { kind: policy.value, preset, sensitivity, model: modelName() };
+    await run("Working through the photos", (watch) => queue.start(chosen, watch));
+    const failed = queue.items.filter(({ state }) => state === "failed").length;
+    if (queue.done.length) say(`${queue.done.length} photos done${failed ? `, ${failed} failed: the list says why` : ""}.`);
+  });
+  byId("queue-zip").addEventListener("click", async () => {
+    const packed = await zip(queue.done.map(({ name, blob }) => ({ name, blob })));
+    saveBlob(packed, "mended.zip");
+  });
+  byId("queue-clear").addEventListener("click", () => queue.clear());
+  showPolicy();
+  write();
+}

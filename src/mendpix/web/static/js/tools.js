@@ -1,0 +1,125 @@
+// The tools that paint a mask: brush, eraser, rectangle, lasso. Each gets places in the picture's pixels, from whichever
+// device. Knows no events, no server.
+
+import { polygon, rectangle, stroke } from "./shapes.js";
+
+export const LABELS = { brush: "Brush stroke", eraser: "Erase", rectangle: "Rectangle", lasso: "Lasso" };
+
+/** What is being painted with, and the stroke that is under way. */
+export class Painter extends EventTarget {
+  #points = [];
+  #last = null;
+  #erases = false;
+
+  constructor() {
+    super();
+    this.tool = "brush";
+    this.size = 40; // diameter, the picture's pixels
+    this.hardness = 1;
+    this.pressure = true;
+    this.mask = null;
+    this.cursor = null;
+  }
+
+  choose(tool) {
+    if (this.painting) this.cancel();
+    this.tool = tool;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  resize(size) {
+    this.size = Math.round(Math.min(2000, Math.max(1, size)));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  get painting() {
+    return Boolean(this.mask?.recording);
+  }
+
+  /** Press down at a place. `straight` draws a line from where the last stroke ended. */
+  press(place, { erase = false, straight = false } = {}) {
+    if (!this.mask || this.painting) return;
+    this.mask.begin();
+    this.#erases = erase || this.tool === "eraser";
+    this.#points = [place];
+    if (this.#brushes) this.#dab(straight && this.#last ? this.#last : place, place);
+  }
+
+  /** Move while pressed. */
+  drag(place) {
+    if (!this.painting) return;
+    const before = this.#points.at(-1);
+    if (this.#brushes) this.#dab(before, place);
+    if (this.tool === "rectangle") this.#points[1] = place;
+    else this.#points.push(place);
+  }
+
+  /** Let go. Sends "step" with what can be taken back. */
+  release() {
+    if (!this.painting) return;
+    const options = { erase: this.#erases };
+    if (this.tool === "rectangle" && this.#points[1]) rectangle(this.mask, ...this.#points, options);
+    if (this.tool === "lasso") polygon(this.mask, this.#points, options);
+    this.#last = this.#brushes ? this.#points.at(-1) : null;
+    this.#points = [];
+    const step = this.mask.end(LABELS[this.#erases ? "eraser" : this.tool]);
+    if (step) this.dispatchEvent(new CustomEvent("step", { detail: step }));
+  }
+
+  /** Take back the stroke that is under way: a second finger came down, or Escape was pressed. */
+  cancel() {
+    if (!this.painting) return;
+    this.#points = [];
+    this.mask.drop();
+  }
+
+  get #brushes() {
+    return this.tool === "brush" || this.tool === "eraser";
+  }
+
+  #dab(from, to) {
+    const sized = ({ x, y, force = 1 }) => ({ x, y, radius: Math.max(0.5, (this.size / 2) * (this.pressure ? force : 1)) });
+    stroke(this.mask, sized(from), sized(to), { erase: this.#erases, hardness: this.hardness });
+  }
+
+  /** Draw the brush's circle and unfinished outlines over the picture. */
+  draw(context, view) {
+    const lines = (path) => {
+      for (const [colour, width] of [["rgba(0,0,0,.75)", 3], ["#fff", 1.25]]) {
+        context.strokeStyle = colour;
+        context.lineWidth = width;
+        context.stroke(path);
+      }
+    };
+    const on = ({ x, y }) => view.toStage(x, y);
+    if (this.tool === "rectangle" && this.#points[1]) {
+      const [a, b] = this.#points.map(on);
+      const path = new Path2D();
+      path.rect(a.x, a.y, b.x - a.x, b.y - a.y);
+      lines(path);
+    } else if (this.tool === "lasso" && this.#points.length) {
+      const path = new Path2D();
+      for (const point of this.#points.map(on)) path.lineTo(point.x, point.y);
+      path.closePath();
+      lines(path);
+    }
+    if (!this.cursor || this.tool === "hand") return;
+    const { x, y } = on(this.cursor);
+    const path = new Path2D();
+    if (this.#brushes) {
+      const radius = Math.max(1.5, (this.size / 2) * view.scale);
+      path.arc(x, y, radius, 0, 2 * Math.PI);
+      if (this.hardness < 1) {
+        path.moveTo(x + radius * this.hardness, y);
+        path.arc(x, y, radius * this.hardness, 0, 2 * Math.PI);
+      }
+    }
+    if (!this.#brushes || this.cursor.keyboard) {
+      for (const [dx, dy] of [[1, 0], [0, 1]]) {
+        path.moveTo(x - 9 * dx, y - 9 * dy);
+        path.lineTo(x + 9 * dx, y + 9 * dy);
+      }
+    }
+    lines(path);
+  }
+}

@@ -1,0 +1,168 @@
+import socket
+import time
+
+import pytest
+
+from web_server import encoded, files, photo, serving
+
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},  # another port is another site
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+]
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with serving(token="a-long-token", allow_hosts=("photos.example.org",), max_upload_mb=0.2) as server:
+        yield server
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_foreign_page_cannot_make_the_server_work(running, headers):
+    for address in ("inpaint", "detect", "restore", "pictures"):
+        answer = running.client.post(address, files=files(), headers=headers)
+        assert answer.status_code == 403
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert running.client.delete("jobs/x", headers=headers).status_code == 403
+    assert running.web.pictures.held_bytes == 0
+    assert running.web.jobs.running == running.web.jobs.waiting == 0
+
+
+def test_its_own_page_and_programs_are_let_in(running):
+    own = {"Origin": running.url, "Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, own, {"Sec-Fetch-Site": "none"}):
+        answer = running.client.post("pictures", files={"image": ("a.png", encoded(photo()))}, headers=headers)
+        assert answer.status_code == 201
+        running.client.delete(f"pictures/{answer.json()['id']}")
+
+
+def test_a_foreign_page_cannot_read_either(running):
+    answer = running.client.get("models", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    allowed = running.client.options("inpaint", headers={"Origin": "https://evil.example"})
+    assert allowed.status_code == 405
+    for one in (answer, allowed, running.client.get("models")):
+        assert not [name for name in one.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "[::2]"]
+)
+def test_the_server_answers_to_its_own_names_only(running, host):
+    answer = running.client.get("health", headers={"Host": host})
+    assert answer.status_code == 421
+    assert "--allow-host" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:1", "[::1]:80"])
+def test_its_own_names_are_known(running, host):
+    assert running.client.get("health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["", "a b", "user@localhost", "localhost:port", "localhost/x", "[::1"])
+def test_a_malformed_host_is_refused(running, host):
+    assert running.client.get("health", headers={"Host": host}).status_code in (400, 421)
+
+
+def test_every_answer_says_what_a_page_may_do(running):
+    answers = [running.client.get(address) for address in ("health", "nothing", "pictures/x/file")]
+    answers.append(running.client.get("health", headers={"Host": "evil.example"}))
+    answers.append(running.client.get(f"{running.url}/"))
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in answer.headers
+
+
+def test_with_a_token_nothing_is_told_without_it(guarded):
+    for headers in (
+        {},
+        {"Authorization": "Bearer another-token"},
+        {"Authorization": "a-long-token"},
+        {"Cookie": "mendpix_token=x"},
+    ):
+        for address in ("health", "openapi.json", "models"):
+            answer = guarded.client.get(address, headers=headers)
+            assert answer.status_code == 401
+            assert "a-long-token" not in answer.text
+    assert guarded.client.get(f"{guarded.url}/?token=another").status_code == 401
+
+
+def test_programs_send_the_token_and_browsers_get_a_cookie(guarded):
+    assert guarded.client.get("health", headers={"Authorization": "Bearer a-long-token"}).status_code == 200
+    answer = guarded.client.get(f"{guarded.url}/?token=a-long-token&lang=en")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?lang=en")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert guarded.client.get("health", headers={"Cookie": cookie.split(";")[0]}).status_code == 200
+    guarded.client.cookies.clear()
+
+
+def test_an_allowed_name_is_answered(guarded):
+    headers = {"Host": "photos.example.org", "Authorization": "Bearer a-long-token"}
+    assert guarded.client.get("health", headers=headers).status_code == 200
+    page = {**headers, "Origin": "https://photos.example.org"}
+    assert guarded.client.post("detect", headers=page).status_code == 415
+
+
+def test_a_body_that_is_too_large_is_refused_and_the_client_hears_of_it(guarded):
+    bearer = {"Authorization": "Bearer a-long-token"}
+    large = {"image": ("a.png", bytes(400_000))}
+    answer = guarded.client.post("pictures", files=large, headers=bearer)
+    assert answer.status_code == 413
+    assert "0.2 MB" in answer.json()["detail"]
+
+    def parts():
+        for _ in range(40):
+            yield bytes(10_000)
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = guarded.client.post("pictures", content=parts(), headers={**bearer, **kind})  # chunked: no length is told
+    assert answer.status_code in (400, 413)
+    assert guarded.web.pictures.held_bytes == 0
+
+
+def test_announcing_a_huge_body_costs_nothing(guarded):
+    start = time.monotonic()
+    with socket.create_connection(guarded.url.removeprefix("http://").split(":"), timeout=10) as line:
+        line.sendall(
+            b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a-long-token\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999999999\r\n\r\n"
+        )
+        assert line.recv(2000).startswith(b"HTTP/1.1 413")
+    assert time.monotonic() - start < 5
+
+
+def test_a_body_that_does_not_come_is_given_up(monkeypatch):
+    monkeypatch.setattr("mendpix.web.guard.PATIENCE_S", 0.3)
+    with (
+        serving() as server,
+        socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=20) as line,
+    ):
+        line.sendall(
+            b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 1000\r\n\r\n--x\r\n"
+        )
+        assert line.recv(2000).startswith(b"HTTP/1.1 408")
+
+
+def test_large_uploads_under_way_are_bounded_together(running):
+    guard = running.web.asgi
+    guard._incoming += 2 * running.web.settings.max_upload_bytes
+    try:
+        answer = running.client.post("detect", files={"image": ("a.png", encoded(photo()))})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    finally:
+        guard._incoming -= 2 * running.web.settings.max_upload_bytes
+    assert running.client.post("detect", files={"image": ("a.png", encoded(photo()))}).status_code == 200
+    assert guard._incoming == 0
