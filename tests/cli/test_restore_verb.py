@@ -1,6 +1,9 @@
 import inspect
 import json
+import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +84,8 @@ def test_says_in_one_line_what_it_did(restore, desk):
     assert (result.stderr, result.stdout.count("\n")) == ("", 1)
     assert result.stdout.startswith(f"{desk / 'out.png'}: 90 × 60 px, ")
     assert " % mended by harmonic in " in result.stdout
+    assert result.stdout.endswith("; --mask-out MASK.png tells where\n")
+    assert "--mask-out" not in restore(desk / "sound.png", "-o", desk / "out.png").stdout
 
 
 def test_json_is_one_object_and_all_of_stdout(restore, desk):
@@ -155,12 +160,33 @@ def test_a_sound_jpeg_is_not_encoded_again(restore, desk):
     assert "JPEG encodes" in restore(desk / "sound.png", "-o", desk / "out.jpg").stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_sound_photo_from_a_pipe_is_not_lost(restore, desk):
+    """What came through a pipe cannot be read a second time."""
+    pipe, done = desk / "pipe", threading.Event()
+    os.mkfifo(pipe)
+
+    def feed() -> None:
+        pipe.write_bytes((desk / "sound.png").read_bytes())
+        while not done.wait(0.05):  # whoever opens it again finds it empty, and does not wait for ever
+            with suppress(OSError):
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    result = restore(pipe, "-o", desk / "out.png")
+    done.set()
+    feeder.join()
+    assert result.exit_code == 0, result.output
+    assert (pixels(desk / "out.png") == pixels(desk / "sound.png")).all()
+
+
 def test_too_much_damage_has_exit_code_3_and_leaves_the_mask(restore, desk):
     before = content(desk)
     result = restore(desk / "old.png", "-o", desk / "out.png", "--max-area", "0.01")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.count("\n") == 1
-    for word in ("at most 1.0%", "nothing was changed", "--region", "--sensitivity", "--max-area", "out-mask.png"):
+    for word in ("at most 1%", "nothing was changed", "--region", "--sensitivity", "--max-area", "out-mask.png"):
         assert word in result.stderr
     after = content(desk)
     assert set(after) - set(before) == {"out-mask.png"}
@@ -232,6 +258,24 @@ def test_an_input_is_replaced_only_with_force(restore, desk):
     assert content(desk) == before
     assert restore(desk / "old.png", "-o", desk / "old.png", "--force").exit_code == 0
     assert content(desk)["old.png"] != before["old.png"]
+
+
+@pytest.mark.parametrize("option", ["--mask-out", "--artifacts", "--overlay"])
+def test_no_map_ever_replaces_the_photo(mendpix, desk, option):
+    before = content(desk)
+    result = mendpix("restore", desk / "old.png", "-o", desk / "out.png", option, desk / "old.png", "--force")
+    assert_one_sentence(result, option, "old.png")
+    assert "--force" not in result.stderr
+    assert content(desk) == before
+
+
+def test_a_refusal_whose_mask_cannot_be_saved_is_told_all_the_same(restore, desk, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise library.errors.OutputError("cannot write: the disk is full.")
+
+    monkeypatch.setattr("mendpix.cli.restore.write_map", full)
+    result = restore(desk / "old.png", "-o", desk / "out.png", "--max-area", "0.01")
+    assert_one_sentence(result, "at most 1%", "nothing was changed", "disk is full")
 
 
 @pytest.mark.parametrize(

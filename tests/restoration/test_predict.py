@@ -75,6 +75,33 @@ def test_what_is_too_wide_at_full_size_is_found_at_a_smaller_one():
     assert found[32, :690].max() == found[32, 722:].max() == 0
 
 
+def test_what_only_a_smaller_size_shows_has_to_be_plainer():
+    """Every further look is a further chance to be wrong: its answers count for less, those at full size for all."""
+
+    class Sure(BrightFinder):
+        """Gives one answer at full size and another one at all others."""
+
+        def __init__(self, here: float, elsewhere: float) -> None:
+            super().__init__(preferred_px=1600)
+            self.answers = here, elsewhere
+
+        def find(self, image):
+            answer = self.answers[0 if image.shape[1] >= 1600 else 1]
+            return np.full((*image.shape[:2], 2), answer, np.float32)
+
+    def found(here: float, elsewhere: float, doubt: float) -> float:
+        image = np.zeros((16, 1600, 3), np.float32)
+        finder = Sure(here, elsewhere)
+        (answer,) = np.unique(find_damage(finder, image, ("wear",), plan_look((16, 1600), finder.facts), doubt=doubt))
+        return float(answer)
+
+    assert found(0.3, 0.9, 0) == pytest.approx(0.9)
+    assert found(0.3, 0.9, np.log(9)) == pytest.approx(0.5)  # odds of 9 count as odds of 1, at both smaller sizes
+    assert found(0.8, 0.9, 50) == pytest.approx(0.8)
+    assert found(0.3, 1, 2) == 1
+    assert found(0, 0, 2) == 0
+
+
 def test_only_the_kinds_that_are_wanted_count():
     image = np.zeros((40, 40, 3), np.float32)
     image[10, 10] = 1  # white: wear

@@ -21,18 +21,30 @@ def test_regions_are_pixels_or_shares(region, box):
     assert read_region(region, (80, 200)) == box
 
 
+@pytest.mark.parametrize("side", [7, 9, 335, 905, 1001])
+@pytest.mark.parametrize("share", ["50%", "70%", "33.3%", "85%", "80.1%"])
+def test_shares_that_make_up_the_whole_meet_and_cover_it(side, share):
+    rest = f"{100 - float(share[:-1]):.1f}%"
+    first, second = read_region((0, 0, share, 1), (1, side)), read_region((share, 0, rest, 1), (1, side))
+    assert (first.left, first.right, second.right) == (0, second.left, side)
+
+
 @pytest.mark.parametrize(
     ("region", "word"),
     [
         ((0, 0, 201, 80), "lie in its picture, which is 200 × 80"),
         ((-1, 0, 10, 10), "lie in its picture"),
         ((200, 0, 1, 1), "lie in its picture"),
-        ((0, 0, 0, 10), "lie in its picture"),
+        ((0, 0, 0, 10), "a pixel"),
         ((0, 0, 10**15, 10), "lie in its picture"),
         (("0", "0", "101%", "10"), "lie in its picture"),
-        (("0", "0", "0.1%", "10"), "lie in its picture"),
+        (("0", "0", "0.1%", "10"), "a pixel"),
+        ((190, 0, "6%", 10), "lie in its picture"),
         ((0, 0, 10), "four numbers"),
         ("0,0,10,10", "four numbers"),
+        (b"0010", "four numbers"),
+        (5, "four numbers"),
+        ({1: 2, 3: 4, 5: 6, 7: 8}, "four numbers"),
         ((0, 0, 10.5, 10), "10.5"),
         ((0, 0, float("nan"), 10), "nan"),
         ((True, 0, 10, 10), "True"),

@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -72,14 +73,27 @@ def test_a_dry_run_only_looks():
 
 def test_too_much_damage_is_refused_and_the_mask_handed_over():
     photo = scratched()
-    with pytest.raises(DamageAreaError, match=r"at most 2\.0% of the picture; it covers \d\.\d%") as refusal:
+    with pytest.raises(DamageAreaError, match=r"at most 2% of the picture; it covers \d\.\d\d%") as refusal:
         restore(photo, max_area=0.02)
     assert np.array_equal(refusal.value.mask, restore(photo).hole)
     again = pickle.loads(pickle.dumps(refusal.value))
     assert str(again) == str(refusal.value)
     assert np.array_equal(again.mask, refusal.value.mask)
-    with pytest.raises(DamageAreaError, match="less than all of it"):
+    with pytest.raises(DamageAreaError, match=r"must leave some of the picture; it covers all of it(?!.*larger area)"):
         restore(np.full((30, 40, 3), 255, np.uint8), max_area=1)
+
+
+def test_a_refusal_never_says_that_a_share_exceeds_itself():
+    share = float(restore(scratched(), dry_run=True).hole.mean())
+    for allowed in (share * 0.9999, 1e-5):
+        with pytest.raises(DamageAreaError) as refusal:
+            restore(scratched(), max_area=allowed)
+        said = [float(number) for number in re.findall(r"([\d.]+)%", str(refusal.value))]
+        assert 0 < said[0] < said[1]
+    photo = np.full((60, 90, 3), 255, np.uint8)
+    photo[40:] = 0
+    with pytest.raises(DamageAreaError, match=r"at most 25% of the picture; it covers 6\d\.\d%"):
+        restore(photo)
 
 
 def test_a_dry_run_refuses_as_well():
@@ -107,6 +121,15 @@ def test_a_mask_from_which_everything_was_rubbed_out_changes_nothing():
     result = restore(photo, mask=np.zeros(photo.shape[:2], np.uint8))
     assert np.array_equal(result.image, photo)
     assert result.notes == ("nothing in the mask is white; the picture is unchanged",)
+
+
+def test_a_mask_that_lies_outside_the_region_is_not_called_empty():
+    mask = np.zeros((60, 90), np.uint8)
+    mask[40:44, 50:60] = 255
+    result = restore(scratched(), mask=mask, region=(0, 0, 90, 30))
+    assert result.notes == ("nothing in the region is white in the mask; the picture is unchanged",)
+    result = restore(np.zeros((60, 90, 3), np.uint8), region=(0, 0, 90, 30))
+    assert result.notes == ("no damage was found in the region; the picture is unchanged",)
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -217,6 +240,12 @@ def test_progress_rises_to_one(mask):
         ({"preset": "scratch"}, InputError, "auto, scratches"),
         ({"sensitivity": float("nan")}, InputError, "sensitivity"),
         ({"sensitivity": 2}, InputError, "sensitivity"),
+        ({"sensitivity": "0.5"}, InputError, "sensitivity"),
+        ({"sensitivity": None}, InputError, "sensitivity"),
+        ({"max_area": "0.5"}, InputError, "max_area"),
+        ({"region": 5}, InputError, "region"),
+        ({"finder": None}, InputError, "finder"),
+        ({"finder": BrightDetector()}, ModelError, "finds damage"),
         ({"max_area": 0}, InputError, "max_area"),
         ({"max_area": float("nan")}, InputError, "max_area"),
         ({"region": (0, 0, 1000, 1000)}, InputError, "region"),
@@ -232,6 +261,31 @@ def test_progress_rises_to_one(mask):
 def test_what_cannot_be_used_is_named(settings, error, word):
     with pytest.raises(error, match=word):
         restore(scratched(), **settings)
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf, -0.5, 2.0])
+def test_an_answer_that_is_no_share_is_an_error_and_no_clean_bill(answer):
+    finder = BrightFinder()
+    find = finder.find
+    finder.find = lambda image: np.where(find(image) > 0.9, np.float32(answer), 0)
+    with pytest.raises(ModelError, match=r"bright must answer with numbers in \[0, 1\]"):
+        restore(scratched(), finder=finder)
+
+
+@pytest.mark.parametrize("preset", ["scratches", "text", "noise"])
+def test_rules_can_be_stopped_in_the_midst_of_a_window(preset):
+    """One window of the rules is four megapixels: seconds, in which somebody may wish to stop."""
+
+    told: list[str] = []
+
+    def progress(share: float, what: str) -> None:
+        told.append(what)
+        if told.count("looking for damage") > 1:
+            assert share < 0.1  # no window is done yet
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(scratched(), finder="classical", preset=preset, progress=progress)
 
 
 def test_pictures_that_are_none_are_refused(tmp_path):

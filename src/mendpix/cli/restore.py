@@ -1,5 +1,6 @@
 """`mendpix restore`: a damaged photo in, the mended photo out, no mask needed. Parses options, calls, writes, tells."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -23,7 +24,7 @@ from mendpix.cli.console import (
 )
 from mendpix.cli.inpaint import NO_DETECTOR
 from mendpix.cli.outputs import check_format, check_outputs, notes_on
-from mendpix.errors import DamageAreaError, InputError
+from mendpix.errors import DamageAreaError, InputError, OutputError
 from mendpix.image_encoding import FORMATS
 from mendpix.images import Picture, atomic_write, read_picture, write_map, write_picture
 from mendpix.inference.inpainter import Result
@@ -104,7 +105,9 @@ def restore(
         if not detects and (artifacts or overlay):
             raise InputError("--artifacts and --overlay need a detector; got --detector none. Leave that option away.")
         inputs = [photo, *([mask] if mask else [])]
-        check_outputs(outputs, inputs, maps=("--mask-out", "--artifacts", "--overlay"), force=force)
+        maps = {option: path for option, path in outputs.items() if option != "--out"}
+        spare(photo, maps)
+        check_outputs(outputs, inputs, maps=tuple(maps), force=force)
         report = Report(str(photo), mask=str(mask) if mask else None, preset=preset, sensitivity=sensitivity)
         with LateProgress(quiet=quiet) as progress:
             picture = read_picture(photo)
@@ -127,6 +130,7 @@ def restore(
                 refuse(refusal, report, mask_out or (beside(out) if out else None), as_json)
                 raise typer.Exit(EXIT_REFUSED) from refusal
             write(result, picture, photo, out, mask_out, artifacts, overlay)
+        copied = out is not None and is_copy(result, picture, photo, out)
         shown = {"--out": out, "--mask-out": mask_out, "--artifacts": artifacts, "--overlay": overlay}
         timings = {**result.timings, "total": perf_counter() - started}  # the files are in it now
         report = replace(
@@ -138,7 +142,7 @@ def restore(
             damage_share=hole_share(result.hole),
             artifact_score=result.artifact_score if result.artifact_score >= 0 else None,  # a NaN is not
             seconds={stage: round(duration_s, 4) for stage, duration_s in timings.items()},
-            notes=[*result.notes, *(notes_on(picture, out) if out and not is_copy(result, picture, out) else [])],
+            notes=[*result.notes, *(notes_on(picture, out) if out and not copied else [])],
             fills=list(result.fills),
         )
         if as_json:
@@ -183,6 +187,17 @@ class Report:
     """What filled each hole, and why."""
 
 
+def spare(photo: Path, maps: Mapping[str, Path | None]) -> None:
+    """Refuse to write a map in the place of the photo, also with --force.
+
+    Raises:
+        OutputError: If one would be.
+    """
+    for option, path in maps.items():
+        if path and path.resolve() == photo.resolve():
+            raise OutputError(f"{option} must not replace the photo; both are {path}. Choose another name.")
+
+
 def write(
     result: Result,
     picture: Picture,
@@ -204,16 +219,20 @@ def write(
             write_picture(shown, maps.enter_context(atomic_write(overlay)))
         if out is None:
             return
-        if is_copy(result, picture, out):
+        if is_copy(result, picture, photo, out):
             with atomic_write(out) as copy:  # the file itself: nothing is encoded again
                 copy.write_bytes(photo.read_bytes())
         else:
             write_picture(result.image, out, like=picture)
 
 
-def is_copy(result: Result, picture: Picture, out: Path) -> bool:
-    """True if nothing was mended, and OUT is of the photo's format: then its file is copied."""
-    return not result.hole.any() and FORMATS.get(out.suffix.lower()) == picture.facts.format
+def is_copy(result: Result, picture: Picture, photo: Path, out: Path) -> bool:
+    """True if nothing was mended, and OUT is of the photo's format: then its file is copied.
+
+    What came through a pipe cannot be read again, and is written anew.
+    """
+    same_format = FORMATS.get(out.suffix.lower()) == picture.facts.format
+    return same_format and not result.hole.any() and photo.is_file()
 
 
 def beside(out: Path) -> Path:
@@ -223,9 +242,16 @@ def beside(out: Path) -> Path:
 
 
 def refuse(refusal: DamageAreaError, report: Report, mask_out: Path | None, as_json: bool) -> None:
-    """Save the mask, and say why the picture was left alone and what can be done."""
+    """Save the mask, and say why the picture was left alone and what can be done.
+
+    Raises:
+        OutputError: If the mask cannot be written; it says both.
+    """
     if mask_out:
-        write_map(refusal.mask, mask_out)
+        try:
+            write_map(refusal.mask, mask_out)
+        except OutputError as error:
+            raise OutputError(f"{one_line(refusal)} The mask is lost: {error}") from error
     if as_json:
         saved = str(mask_out) if mask_out else None
         share = hole_share(refusal.mask)
@@ -239,6 +265,8 @@ def tell(report: Report) -> None:
     took = f"in {seconds((report.seconds or {}).get('total', 0))}"
     size = f"{report.width} × {report.height} px"
     where = f"; where: {report.mask_out}" if report.mask_out else ""
+    if not where and report.mask is None and report.damage_share:
+        where = "; --mask-out MASK.png tells where"
     if report.out is None:
         say(f"{report.photo}: {size}, {percent(report.damage_share)} would be mended, seen {took}{where}")
     elif report.damage_share == 0:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.checkpoints import checkpoint
 from mendpix.inference.windows import Box
 from mendpix.restoration.stray_pixels import is_grey
 from mendpix.types import FloatArray, Image, Map
@@ -124,12 +125,14 @@ def _letters(image: Image) -> list[Letter]:
         ground = cv2.medianBlur(levels, min(GROUND_PX, (min(height, width) - 1) | 1)).astype(np.int16)
         above = levels.astype(np.int16) - ground
         for sign, step in itertools.product((1, -1), STEPS):
+            checkpoint()
             _, labels, stats, _ = cv2.connectedComponentsWithStats((sign * above > 255 * step).astype(np.uint8))
             left, top, across, down, area = stats.T
             fits = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
             fits &= (down >= LEAST_HEIGHT_PX) & (down <= tallest) & (across > 0.05 * down) & (across < 4 * down)
             fits &= (area > 0.12 * across * down) & (area < 0.95 * across * down)
             for label in np.flatnonzero(fits[1:]) + 1:
+                checkpoint()
                 x, y, w, h = (int(value) for value in stats[label, :4])
                 piece = (labels[y : y + h, x : x + w] == label).astype(np.uint8)
                 letter = _letter(image, plane, piece, Box(y, x, y + h, x + w))
@@ -201,6 +204,7 @@ def _lines(letters: list[Letter]) -> list[list[Letter]]:
         return each
 
     for place, one in enumerate(order):
+        checkpoint()
         first = letters[one]
         for other in order[place + 1 :]:
             second = letters[other]

@@ -2,10 +2,12 @@
 
 A scratch over a scan of 24 megapixels may be thirty pixels wide, and a finder of damage was trained on small pictures:
 it sees at half or quarter size what is too wide for it at full size. Of a pixel's answers at all sizes, the highest
-counts. Memory: a plane of one number per pixel, the smaller pictures, and one window. Knows no threshold but those in
-the finder's facts, and no mask.
+counts; every look finds some damage where there is none, so what is seen at smaller sizes can be asked to be plainer.
+Memory: a plane of one number per pixel, the smaller pictures, and one window. Knows no threshold but those in the
+finder's facts, and no mask.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +34,11 @@ MARGIN_PX = 64
 
 FADE_PX = 16
 """How far the answers of two windows fade into each other on both sides of their border, px."""
+
+DOUBT = 0.0
+"""How much plainer than at the largest size, in the logarithm of the odds, damage must be at a smaller one. With 1, two
+looks at pictures of 768 px mark little more than one does where there is no damage; but what is wide is seen at the
+smaller sizes alone, and of lines of 20 px in pictures of 3072 px much is then lost."""
 
 Advance = Callable[[int], None]
 """Called with the pixels that have just gone through the finder."""
@@ -94,7 +101,13 @@ def plan_look(size: tuple[int, int], facts: Facts, region: Box | None = None, *,
 
 
 def find_damage(
-    finder: DamageEngine, image: Image, kinds: Sequence[str], look: Look, advance: Advance = lambda work: None
+    finder: DamageEngine,
+    image: Image,
+    kinds: Sequence[str],
+    look: Look,
+    advance: Advance = lambda work: None,
+    *,
+    doubt: float = DOUBT,
 ) -> Map:
     """Tell for each pixel how much speaks for damage.
 
@@ -106,12 +119,14 @@ def find_damage(
         kinds: Which of the finder's kinds count.
         look: From `plan_look`, for the size of `image` and the finder's facts.
         advance: Told of the pixels done, `look.cost_px` in all.
+        doubt: By how much the logarithm of the odds is lowered for what is seen at smaller sizes than the largest that
+            is looked at; at least 0, 0 = all sizes count alike.
 
     Returns:
         In [0, 1], float32, shape (H, W); 0 outside the region.
 
     Raises:
-        ModelError: If the finder answers with another shape.
+        ModelError: If the finder answers with another shape, or with what is no share.
     """
     part = image[look.box.slices]
     pictures: list[Image] = []
@@ -122,6 +137,8 @@ def find_damage(
     for level in reversed(look.levels):
         here = _find_in(finder, level, pictures.pop(), kinds, advance)
         if found is not None:
+            if doubt and level is look.levels[0]:
+                found = _lowered(found, doubt)
             np.maximum(here, _resized(found, level.size, cv2.INTER_LINEAR), out=here)
         found = here
     assert found is not None
@@ -162,6 +179,11 @@ def _find_in(finder: DamageEngine, level: Level, image: Image, kinds: Sequence[s
                 f"The model {finder.facts.name} must answer with {expected}; got {answer.shape}. Look into the engine "
                 "that runs it."
             )
+        if answer.size and not (answer.min() >= 0 and answer.max() <= 1):  # a NaN fails both comparisons
+            raise ModelError(
+                f"The model {finder.facts.name} must answer with numbers in [0, 1]; got some from {answer.min()} to "
+                f"{answer.max()}. Look into the engine that runs it."
+            )
         rows = _weight(box.top, box.bottom, core.top, core.bottom, level.size[0])
         columns = _weight(box.left, box.right, core.left, core.right, level.size[1])
         found[box.slices] += _evidence(answer, finder.facts, kinds) * rows[:, None] * columns
@@ -170,7 +192,19 @@ def _find_in(finder: DamageEngine, level: Level, image: Image, kinds: Sequence[s
 
 
 def _evidence(answer: FloatArray, facts: Facts, kinds: Sequence[str]) -> Map:
-    """Bring the answers for the kinds that count to one scale, and take the highest: odds by the threshold's odds."""
+    """Bring the answers for the kinds that count to one scale, and take the highest: odds by the threshold's odds.
+
+    So what is marked at any sensitivity is what one kind or another would mark: with the sensitivity, the thresholds of
+    all kinds move by the same factor of their odds, and none ever overtakes its own.
+
+    Args:
+        answer: The finder's, in [0, 1], shape (H, W, K).
+        facts: The finder's facts.
+        kinds: Which of its kinds count.
+
+    Returns:
+        In [0, 1], 0.5 = one of the kinds just reaches its threshold; float32, shape (H, W).
+    """
     best = np.zeros(answer.shape[:2], np.float32)
     for plane, kind in enumerate(facts.kinds):
         if kind in kinds:
@@ -179,6 +213,11 @@ def _evidence(answer: FloatArray, facts: Facts, kinds: Sequence[str]) -> Map:
             against = (1 - answer[..., plane]) * np.float32(threshold)
             np.maximum(best, speaks / (speaks + against), out=best)
     return best
+
+
+def _lowered(evidence: Map, doubt: float) -> Map:
+    """Return evidence (H, W) whose odds are less, by `doubt` in their logarithm."""
+    return np.asarray(evidence / (evidence + (1 - evidence) * np.float32(math.exp(doubt))), np.float32)
 
 
 def _weight(start: int, stop: int, first: int, last: int, length: int) -> FloatArray:

@@ -6,12 +6,14 @@ What is not marked as damaged stays as it is, bit for bit; a picture in which no
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 
-from mendpix.engines.interface import DamageEngine, DetectorEngine
+from mendpix.checkpoints import asked
+from mendpix.engines.interface import DamageEngine, DetectorEngine, Facts
 from mendpix.engines.stopwatch import Stopwatch, spent
-from mendpix.errors import DamageAreaError, InputError
+from mendpix.errors import DamageAreaError, InputError, ModelError
 from mendpix.images import Picture, PictureSource, read_picture
 from mendpix.inference.inpainter import Inpainter, Result
 from mendpix.inference.opened import Model
@@ -107,11 +109,11 @@ class Restorer:
         """
         check_preset(preset)
         check_sensitivity(sensitivity)
-        if not 0 < max_area <= 1:  # a NaN is neither
-            raise InputError(f"max_area must be above 0 and at most 1 = all of the picture; got {max_area}.")
+        if not isinstance(max_area, Real) or not 0 < max_area <= 1:  # a NaN is neither
+            raise InputError(f"max_area must be above 0 and at most 1 = all of the picture; got {max_area!r}.")
         stopwatch = Stopwatch()
-        with stopwatch.running(), spent("total"):
-            stage = Stages(progress)
+        stage = Stages(progress)
+        with stopwatch.running(), spent("total"), asked(lambda: stage.advance(0)):
             with spent("read"):
                 stage.enter(0.0, FIND_FROM, 1, "reading")
                 picture = read_picture(image)
@@ -138,8 +140,7 @@ class Restorer:
                 start = FILL_FROM if mask is None else FILL_FROM_MASK
                 result = self._inpainter(picture, hole, progress=_later(progress, start))
             else:
-                nothing = "no damage was found" if mask is None else "nothing in the mask is white"
-                notes = () if hole.any() else (f"{nothing}; the picture is unchanged",)
+                notes = () if hole.any() else (_nothing(given=mask is not None, limited=region is not None),)
                 result = _untouched(picture, hole, self._inpainter.model, notes)
                 stage.enter(1.0, 1.0, 1, "done")
         timings = {**result.timings, **stopwatch.seconds}
@@ -215,13 +216,26 @@ def open_finder(finder: Finder, *, threads: int | None = None) -> DamageEngine:
         threads: Threads for one run of a network; None = one per core.
 
     Raises:
-        ModelError: If the name is unknown, or the file missing, broken or of another kind.
+        InputError: If it is none of these.
+        ModelError: If the name is unknown, the file missing, broken or of another kind, or the engine of another kind.
     """
     if not isinstance(finder, str | os.PathLike):
-        return finder
+        return _checked(finder)
     if finder == CLASSICAL:
         return ClassicalFinder()
     return open_damage_finder(DEFAULT_FINDER if finder == NETWORK else finder, threads=threads)
+
+
+def _checked(finder: DamageEngine) -> DamageEngine:
+    """Refuse an object that does not find damage."""
+    facts = getattr(finder, "facts", None)
+    if not isinstance(facts, Facts):
+        raise InputError(
+            f"a finder must be {NETWORK}, {CLASSICAL}, the path of a model file or an engine; got {finder!r}."
+        )
+    if facts.kind != "damage":
+        raise ModelError(f"An engine that finds damage must be of the kind damage; {facts.name} is a {facts.kind}.")
+    return finder
 
 
 def _limited(hole: Mask, inside: tuple[slice, slice]) -> Mask:
@@ -234,14 +248,36 @@ def _limited(hole: Mask, inside: tuple[slice, slice]) -> Mask:
 def _guard(hole: Mask, max_area: float) -> None:
     """Refuse to rewrite a picture."""
     share = hole_share(hole)
-    if share > max_area or hole.all():
-        allowed = f"at most {max_area:.1%}" if share > max_area else "less than all of it"
-        raise DamageAreaError(
-            f"what looks damaged must cover {allowed} of the picture; it covers {share:.1%}, so nothing was changed."
-            " Look at the mask: give a region, a lower sensitivity or another preset, allow a larger area, or correct"
-            " the mask and give it back.",
-            hole,
-        )
+    if hole.all():
+        limit, covered, larger = "leave some of the picture", "all of it", ""
+    elif share > max_area:
+        allowed, covered = _in_percent(max_area, share)
+        limit, larger = f"cover at most {allowed} of the picture", " allow a larger area,"
+    else:
+        return
+    raise DamageAreaError(
+        f"what looks damaged must {limit}; it covers {covered}, so nothing was changed. Look at the mask: give a"
+        f" region, a lower sensitivity or another preset,{larger} or correct the mask and give it back.",
+        hole,
+    )
+
+
+def _in_percent(limit: float, share: float) -> tuple[str, str]:
+    """Write two shares in per cent, with as many digits as it takes to tell one from the other."""
+    both = "", ""
+    for digits in range(3, 18):
+        if both[0] == both[1]:
+            both = f"{limit * 100:.{digits}g}%", f"{share * 100:.{digits}g}%"
+    return both
+
+
+def _nothing(*, given: bool, limited: bool) -> str:
+    """Say that nothing is to be mended, and where nothing was."""
+    if given:
+        nothing = "nothing in the region is white in the mask" if limited else "nothing in the mask is white"
+    else:
+        nothing = "no damage was found in the region" if limited else "no damage was found"
+    return f"{nothing}; the picture is unchanged"
 
 
 def _untouched(picture: Picture, hole: Mask, model: str, notes: tuple[str, ...]) -> Result:

@@ -7,6 +7,7 @@ ridge is plainer than the ridges around it.
 import cv2
 import numpy as np
 
+from mendpix.checkpoints import checkpoint
 from mendpix.types import FloatArray, Image, Map
 
 WIDTH_PX = 5
@@ -64,6 +65,7 @@ def _ridges(grey: FloatArray) -> FloatArray:
     hat = np.asarray(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc), np.float32)
     smooth = cv2.GaussianBlur(grey, (3, 3), 0)  # a line between two directions is no broken one
     for angle in np.arange(DIRECTIONS) * np.pi / DIRECTIONS:
+        checkpoint()
         along = _segment(SEGMENT_PX, angle).astype(np.float32)
         middle = cv2.filter2D(smooth, -1, along / along.sum(), borderType=cv2.BORDER_REFLECT)
         aside = (WIDTH_PX / 2 + 1.5) * np.array([-np.sin(angle), np.cos(angle)])

@@ -4,6 +4,7 @@ Knows no finder and no picture.
 """
 
 import math
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -66,10 +67,10 @@ def check_sensitivity(sensitivity: float) -> None:
     """Refuse what is no sensitivity.
 
     Raises:
-        InputError: If it is not between 0 and 1.
+        InputError: If it is no number between 0 and 1.
     """
-    if not 0 <= sensitivity <= 1:  # a NaN is neither
-        raise InputError(f"sensitivity must be between 0 and 1; got {sensitivity}. The default is {SENSITIVITY}.")
+    if not isinstance(sensitivity, Real) or not 0 <= sensitivity <= 1:  # a NaN is neither
+        raise InputError(f"sensitivity must be between 0 and 1; got {sensitivity!r}. The default is {SENSITIVITY}.")
 
 
 def _share(odds: float) -> float:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from mendpix.checkpoints import checkpoint
 from mendpix.types import FloatArray, Image, Map
 
 ALIKE = 3
@@ -32,6 +33,7 @@ def noise_map(image: Image) -> Map:
     """
     best = np.zeros(image.shape[:2], np.float32)
     for channel in range(1 if is_grey(image) else 3):
+        checkpoint()
         unlike = _unlike(np.ascontiguousarray(image[..., channel]))
         usual = np.minimum(unlike, np.float32(1)) * 255
         usual = cv2.medianBlur(usual.astype(np.uint8), AROUND_PX).astype(np.float32) / 255
