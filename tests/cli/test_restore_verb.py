@@ -84,8 +84,8 @@ def test_says_in_one_line_what_it_did(restore, desk):
     assert (result.stderr, result.stdout.count("\n")) == ("", 1)
     assert result.stdout.startswith(f"{desk / 'out.png'}: 90 × 60 px, ")
     assert " % mended by harmonic in " in result.stdout
-    assert result.stdout.endswith("; --mask-out MASK.png tells where\n")
-    assert "--mask-out" not in restore(desk / "sound.png", "-o", desk / "out.png").stdout
+    assert result.stdout.endswith("; --marks PNG shows where\n")
+    assert "--marks" not in restore(desk / "sound.png", "-o", desk / "out.png").stdout
 
 
 def test_json_is_one_object_and_all_of_stdout(restore, desk):
@@ -120,6 +120,17 @@ def test_a_dry_run_writes_the_mask_alone(restore, desk):
     result = restore(desk / "old.png", "--dry-run", "--mask-out", desk / "mask.png")
     assert result.stdout.rstrip().endswith(f"where: {desk / 'mask.png'}")
     assert sorted(content(desk)) == ["mask.png", "old.png", "sound.png"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_marks_show_the_photo_with_red_where_it_is_damaged(restore, desk, refused):
+    limit = ("--max-area", "0.01") if refused else ()
+    call = ("--dry-run", "--mask-out", desk / "mask.png", "--marks", desk / "marks.png", "--json", *limit)
+    result = restore(desk / "old.png", *call)
+    assert (result.exit_code, json.loads(result.stdout)["marks"]) == (3 if refused else 0, str(desk / "marks.png"))
+    photo, marks, damaged = (pixels(desk / name) for name in ("old.png", "marks.png", "mask.png"))
+    np.testing.assert_array_equal(marks[damaged == 0], photo[damaged == 0])
+    assert (marks[damaged > 0].astype(int) @ [1, -1, 0] > 60).all()
 
 
 def test_the_mask_may_be_corrected_and_given_back(restore, mendpix, desk):
@@ -260,7 +271,7 @@ def test_an_input_is_replaced_only_with_force(restore, desk):
     assert content(desk)["old.png"] != before["old.png"]
 
 
-@pytest.mark.parametrize("option", ["--mask-out", "--artifacts", "--overlay"])
+@pytest.mark.parametrize("option", ["--mask-out", "--marks", "--artifacts", "--overlay"])
 def test_no_map_ever_replaces_the_photo(mendpix, desk, option):
     before = content(desk)
     result = mendpix("restore", desk / "old.png", "-o", desk / "out.png", option, desk / "old.png", "--force")

@@ -1,5 +1,6 @@
 """`mendpix restore`: a damaged photo in, the mended photo out, no mask needed. Parses options, calls, writes, tells."""
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,7 @@ from mendpix.inference.routing import HoleFill
 from mendpix.masks import hole_share
 from mendpix.restoration.presets import Preset
 from mendpix.restoration.restore import Restorer
+from mendpix.types import Mask
 
 
 def restore(
@@ -44,6 +46,10 @@ def restore(
     ] = None,
     mask_out: Annotated[
         Path | None, typer.Option(metavar="MASK.png", help="Also write what was taken for damage, in white.")
+    ] = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Also write the photo with what was taken for damage laid over it."),
     ] = None,
     mask: Annotated[
         Path | None,
@@ -64,7 +70,9 @@ def restore(
     max_area: Annotated[
         float, typer.Option(metavar="SHARE", help="Largest share of the picture that may be changed.")
     ] = 0.25,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look only; write nothing but --mask-out.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look only; write nothing but --mask-out and --marks.")
+    ] = False,
     finder: Annotated[
         str, typer.Option(metavar="network|classical|FILE", help="What looks for damage; classical: without a network.")
     ] = "network",
@@ -96,7 +104,9 @@ def restore(
     """
     with failures_as_sentences():
         started = perf_counter()
-        outputs = {"--out": out, "--mask-out": mask_out, "--artifacts": artifacts, "--overlay": overlay}
+        outputs = {
+            "--out": out, "--mask-out": mask_out, "--marks": marks, "--artifacts": artifacts, "--overlay": overlay
+        }  # fmt: skip
         detects = detector != NO_DETECTOR
         if dry_run and (out or artifacts or overlay):
             raise InputError("--dry-run mends nothing; leave --out, --artifacts and --overlay away.")
@@ -127,15 +137,14 @@ def restore(
                     progress=progress,
                 )
             except DamageAreaError as refusal:
-                refuse(refusal, report, mask_out or (beside(out) if out else None), as_json)
+                refuse(refusal, report, picture, mask_out or (beside(out) if out else None), marks, as_json)
                 raise typer.Exit(EXIT_REFUSED) from refusal
-            write(result, picture, photo, out, mask_out, artifacts, overlay)
+            write(result, picture, photo, outputs)
         copied = out is not None and is_copy(result, picture, photo, out)
-        shown = {"--out": out, "--mask-out": mask_out, "--artifacts": artifacts, "--overlay": overlay}
         timings = {**result.timings, "total": perf_counter() - started}  # the files are in it now
         report = replace(
             report,
-            **{option[2:].replace("-", "_"): str(path) for option, path in shown.items() if path},
+            **{option[2:].replace("-", "_"): str(path) for option, path in outputs.items() if path},
             finder=None if mask else restorer.finder.facts.name,
             model=result.model,
             detector=detector if detects else None,
@@ -161,6 +170,7 @@ class Report:
     out: str | None = None
     """null if nothing was written: a dry run, or a refusal."""
     mask_out: str | None = None
+    marks: str | None = None
     artifacts: str | None = None
     overlay: str | None = None
     preset: Preset = "auto"
@@ -198,25 +208,20 @@ def spare(photo: Path, maps: Mapping[str, Path | None]) -> None:
             raise OutputError(f"{option} must not replace the photo; both are {path}. Choose another name.")
 
 
-def write(
-    result: Result,
-    picture: Picture,
-    photo: Path,
-    out: Path | None,
-    mask_out: Path | None,
-    artifacts: Path | None,
-    overlay: Path | None,
-) -> None:
-    """Write what was asked for; maps take their names only once the mended picture is whole."""
+def write(result: Result, picture: Picture, photo: Path, outputs: Mapping[str, Path | None]) -> None:
+    """Write what was asked for, option by option; maps take their names only once the mended picture is whole."""
+    out = outputs["--out"]
     with ExitStack() as maps:
-        if mask_out:
-            write_map(result.hole, maps.enter_context(atomic_write(mask_out)))
-        if artifacts:
-            write_map(result.artifacts, maps.enter_context(atomic_write(artifacts)))
-        if overlay:
+        if path := outputs["--mask-out"]:
+            write_map(result.hole, maps.enter_context(atomic_write(path)))
+        if path := outputs["--marks"]:
+            write_marks(result.hole, picture, maps.enter_context(atomic_write(path)))
+        if path := outputs["--artifacts"]:
+            write_map(result.artifacts, maps.enter_context(atomic_write(path)))
+        if path := outputs["--overlay"]:
             score = result.artifact_score
             shown = ArtifactMap(result.artifacts, score).overlay(read_picture(result.image).rgb)
-            write_picture(shown, maps.enter_context(atomic_write(overlay)))
+            write_picture(shown, maps.enter_context(atomic_write(path)))
         if out is None:
             return
         if is_copy(result, picture, photo, out):
@@ -224,6 +229,11 @@ def write(
                 copy.write_bytes(photo.read_bytes())
         else:
             write_picture(result.image, out, like=picture)
+
+
+def write_marks(hole: Mask, picture: Picture, path: Path) -> None:
+    """Write the photo, turned upright, with what was taken for damage laid over it."""
+    write_picture(ArtifactMap(hole, math.nan).overlay(picture.rgb), path)
 
 
 def is_copy(result: Result, picture: Picture, photo: Path, out: Path) -> bool:
@@ -241,7 +251,9 @@ def beside(out: Path) -> Path:
     return next(path for path in (out.with_name(name) for name in names) if not path.exists())
 
 
-def refuse(refusal: DamageAreaError, report: Report, mask_out: Path | None, as_json: bool) -> None:
+def refuse(
+    refusal: DamageAreaError, report: Report, picture: Picture, mask_out: Path | None, marks: Path | None, as_json: bool
+) -> None:
     """Save the mask, and say why the picture was left alone and what can be done.
 
     Raises:
@@ -252,10 +264,15 @@ def refuse(refusal: DamageAreaError, report: Report, mask_out: Path | None, as_j
             write_map(refusal.mask, mask_out)
         except OutputError as error:
             raise OutputError(f"{one_line(refusal)} The mask is lost: {error}") from error
+    if marks:
+        with atomic_write(marks) as temporary:
+            write_marks(refusal.mask, picture, temporary)
     if as_json:
         saved = str(mask_out) if mask_out else None
         share = hole_share(refusal.mask)
-        print_json(asdict(replace(report, mask_out=saved, damage_share=share, refused=one_line(refusal))))
+        shown = str(marks) if marks else None
+        found = replace(report, mask_out=saved, marks=shown, damage_share=share, refused=one_line(refusal))
+        print_json(asdict(found))
     saved = f" The mask: {mask_out}" if mask_out else " Write the mask with --mask-out."
     say(f"mendpix: {one_line(refusal)} (--region, --sensitivity, --preset, --max-area, --mask){saved}", err=True)
 
@@ -264,9 +281,9 @@ def tell(report: Report) -> None:
     """Say in a few lines what was done, and the notes on stderr."""
     took = f"in {seconds((report.seconds or {}).get('total', 0))}"
     size = f"{report.width} × {report.height} px"
-    where = f"; where: {report.mask_out}" if report.mask_out else ""
+    where = f"; where: {report.marks or report.mask_out}" if report.marks or report.mask_out else ""
     if not where and report.mask is None and report.damage_share:
-        where = "; --mask-out MASK.png tells where"
+        where = "; --marks PNG shows where"
     if report.out is None:
         say(f"{report.photo}: {size}, {percent(report.damage_share)} would be mended, seen {took}{where}")
     elif report.damage_share == 0:
