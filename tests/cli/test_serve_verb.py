@@ -53,6 +53,12 @@ def test_other_machines_need_the_token_that_is_made_and_printed():
         stop(process)
 
 
+def test_behind_a_proxy_a_token_is_needed_too():
+    process, link = start("--allow-host", "photos.example.org")
+    stop(process)
+    assert re.search(r"^http://127.0.0.1:\d+/\?token=[\w-]{30,}$", link)
+
+
 def test_a_token_of_ones_own_or_none_at_all_may_be_had():
     for options, known in ((["--token", "my-own-token"], True), (["--host", "0.0.0.0", "--no-token"], False)):
         process, link = start(*options)
@@ -68,6 +74,7 @@ def test_a_token_of_ones_own_or_none_at_all_may_be_had():
         (["--max-megapixels", "500"], "at most 200"),
         (["--deadline", "0"], "above 0"),
         (["--model", "nothing"], "one of"),
+        (["--allow-host", "https://photos.example.org"], "bare names"),
         (["--model", "missing.onnx"], "must exist"),
         (["--host", "300.1.1.1"], "cannot listen"),
     ],

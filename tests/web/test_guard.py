@@ -1,8 +1,11 @@
 import socket
+import threading
 import time
 
+import numpy as np
 import pytest
 
+from mendpix.web.memory import give_back, resident_bytes
 from web_server import encoded, files, photo, serving
 
 FOREIGN = [
@@ -166,3 +169,141 @@ def test_large_uploads_under_way_are_bounded_together(running):
         guard._incoming -= 2 * running.web.settings.max_upload_bytes
     assert running.client.post("detect", files={"image": ("a.png", encoded(photo()))}).status_code == 200
     assert guard._incoming == 0
+
+
+def connect(server):
+    line = socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=20)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return line
+
+
+@pytest.mark.parametrize("other", ['a={"x": 1}', "a=b c", "a@b=1", 'a="', "=", "mendpix_tokens=x"])
+def test_cookies_of_other_programs_on_this_machine_do_no_harm(guarded, other):
+    for cookies in (f"{other}; mendpix_token=a-long-token", f"mendpix_token=a-long-token; {other}"):
+        assert guarded.client.get("health", headers={"Cookie": cookies}).status_code == 200, cookies
+
+
+def test_behind_https_the_cookie_travels_encrypted_only(guarded):
+    link = f"{guarded.url}/?token=a-long-token"
+    assert "Secure" not in guarded.client.get(link).headers["set-cookie"]
+    secure = guarded.client.get(link, headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    assert secure.endswith("; Secure")
+    guarded.client.cookies.clear()
+
+
+@pytest.mark.parametrize("address", ["", "?token=a-long-token", "//?token=x", "api/v1/health?token=a-long-token"])
+def test_the_token_is_taken_from_the_link_of_the_page_alone(guarded, address):
+    answer = guarded.client.get(f"{guarded.url}/{address}")
+    if address == "?token=a-long-token":
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+    else:
+        assert answer.status_code == 401
+    assert "a-long-token" not in answer.text
+    guarded.client.cookies.clear()
+
+
+def test_redirects_go_nowhere_else(guarded):
+    for query in ("next=//evil.example", "%0d%0aX-Evil:%201=1", "a=%0d%0aX-Evil: 1"):
+        answer = guarded.client.get(f"{guarded.url}/?token=a-long-token&{query}")
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/?")
+        assert "x-evil" not in answer.headers
+    guarded.client.cookies.clear()
+
+
+@pytest.mark.parametrize("host", ["localhost.", "LocalHost.:80", "127.0.0.1:", "[::1]"])
+def test_spellings_of_its_own_names_are_known(running, host):
+    assert running.client.get("health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", [".", "localhost..", "0.0.0.0", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0x7f.1"])
+def test_spellings_that_no_browser_sends_for_them_are_not(running, host):
+    assert running.client.get("health", headers={"Host": host}).status_code in (400, 421)
+
+
+def test_two_hosts_are_refused(running):
+    with connect(running) as line:
+        line.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
+        assert line.recv(2000).startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_that_drips_is_given_up(monkeypatch):
+    """Each byte comes in time, and all of them would never end."""
+    monkeypatch.setattr("mendpix.web.guard.PATIENCE_S", 0.5)
+    monkeypatch.setattr("mendpix.web.guard.LEAST_BYTES_PER_S", 100_000)
+    with serving() as server, connect(server) as line:
+        line.sendall(
+            b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 100000\r\n\r\n"
+            b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+        )
+        line.settimeout(0.1)
+        answer, start = b"", time.monotonic()
+        while not answer and time.monotonic() - start < 10:
+            line.sendall(b"-")
+            try:
+                answer = line.recv(2000)
+            except TimeoutError:
+                continue
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert 1 < time.monotonic() - start < 5
+        assert server.web.asgi._incoming == 0
+
+
+def test_a_request_whose_body_nobody_reads_keeps_no_room(monkeypatch):
+    monkeypatch.setattr("mendpix.web.guard.DRAIN_S", 5)
+    with serving() as server, connect(server) as line:
+        line.sendall(
+            b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        )
+        time.sleep(0.3)
+        assert server.web.asgi._incoming == 0
+
+
+@pytest.mark.parametrize(("sent", "asks_first"), [(b"", False), (b"GET / HT", False), (b"GET / HT", True)])
+def test_connections_that_ask_for_nothing_are_closed(monkeypatch, sent, asks_first):
+    monkeypatch.setattr("mendpix.web.connections.HEAD_S", 0.3)
+    with serving() as server, connect(server) as line:
+        if asks_first:
+            line.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200 OK" in line.recv(4000)
+        line.sendall(sent)
+        start = time.monotonic()
+        while line.recv(4000):
+            pass
+        assert 0.2 < time.monotonic() - start < 5
+
+
+def test_connections_that_ask_are_not_closed_in_the_middle(monkeypatch, slow):
+    server, filler = slow
+    monkeypatch.setattr("mendpix.web.connections.HEAD_S", 0.2)
+    answers = []
+
+    def ask():
+        answers.append(server.client.post("inpaint", files=files()).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.8)
+    filler.go.set()
+    asking.join(10)
+    assert answers == [200]
+
+
+def test_clients_that_read_slowly_hold_no_copies(running):
+    content = encoded(np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8), compress_level=0)
+    picture = running.client.post("pictures", files={"image": ("a.png", content)}).json()
+    ask = f"GET {picture['file']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    give_back()
+    before = resident_bytes()
+    lines = [connect(running) for _ in range(8)]
+    for line in lines:
+        line.sendall(ask)
+    time.sleep(1)
+    held = resident_bytes() - before
+    for line in lines:
+        line.close()
+    assert running.client.get(picture["file"]).content == content
+    assert held < 2.5 * len(content)  # else eight copies

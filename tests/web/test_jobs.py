@@ -1,12 +1,16 @@
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 
+import uvicorn
+
 from mendpix.errors import InputError
+from mendpix.web.app import GracefulServer
 from mendpix.web.jobs import DeadlineError, Jobs
 from mendpix.web.problems import ProblemError
 
@@ -164,3 +168,46 @@ def test_only_so_many_ended_jobs_are_kept(jobs, monkeypatch):
     assert jobs.find(made[0].id) is None
     assert jobs.find(made[-1].id) is made[-1]
     assert len(jobs._known) <= 4
+
+
+def test_stopping_what_has_ended_changes_nothing(jobs):
+    job = jobs.submit(lambda progress: 1)
+    ended(job)
+    job.stop()
+    assert (job.status, job.stage) == ("done", "done")
+
+
+def test_what_waited_too_long_makes_room(jobs):
+    """Also while something runs that does not look at the clock."""
+    go, began = threading.Event(), threading.Event()
+    jobs.submit(lambda progress: (began.set(), go.wait(10)))
+    began.wait(10)
+    late = [jobs.submit(lambda progress: 1) for _ in range(2)]
+    for job in late:
+        job._ends = time.monotonic() - 1
+    fresh = jobs.submit(lambda progress: 2)
+    assert {job.status for job in late} == {"failed"}
+    assert {job.error.status for job in late} == {504}
+    go.set()
+    assert (ended(fresh), fresh.result) == ("done", 2)
+
+
+def test_a_second_signal_waits_for_no_lock(jobs):
+    """It comes in the middle of anything in the main thread, also of code that holds the lock."""
+    blocker = Blocker()
+    job = jobs.submit(blocker)
+    blocker.began.wait(10)
+    web = SimpleNamespace(jobs=jobs, desk=SimpleNamespace(closing=False), asgi=None)
+    server = GracefulServer(uvicorn.Config(lambda: None), web)
+    server.handle_exit(2, None)
+    done = threading.Event()
+
+    def signal_inside():
+        with job._lock, jobs._turn:
+            server.handle_exit(2, None)
+            done.set()
+
+    threading.Thread(target=signal_inside, daemon=True).start()
+    assert done.wait(5)
+    assert ended(job) == "cancelled"
+    assert server.force_exit

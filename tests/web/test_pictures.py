@@ -10,7 +10,7 @@ from mendpix.errors import ImageError
 from mendpix.image_encoding import FORMATS
 from mendpix.images import decode_picture, encode_picture, read_picture, write_picture
 from mendpix.web.file_names import clean_name, suffix_of
-from mendpix.web.pictures import PackedMask, Pictures, samples_of
+from mendpix.web.pictures import ENTRY_BYTES, PackedMask, Pictures, samples_of
 from mendpix.web.previews import cut, decode_plane, encode_map, encode_pixels, pixels_of
 from mendpix.web.problems import GoneError
 
@@ -78,26 +78,75 @@ def test_a_row_of_fills_gives_the_file_that_the_command_line_writes(name, tmp_pa
     assert kind.startswith("image/")
 
 
-def test_a_format_that_cannot_be_written_becomes_png():
+def test_a_format_that_cannot_be_written_becomes_another():
+    """A picture of floats, which PPM and PNG cannot hold."""
     store = kept()
-    stored = store.add_file(file_of(noise(16, 16, 3), "PCX"), "old.pcx")
+    samples = np.random.default_rng(0).random((16, 16), np.float32)
+    stored = store.add_file(b"Pf\n16 16\n-1.0\n" + samples[::-1].astype("<f4").tobytes(), "deep.pfm")
     hole = np.zeros((16, 16), np.float32)
     hole[2:5, 2:5] = 1
     filled = store.open(stored).paste(np.zeros((16, 16, 3), np.float32), hole)
     content, name, kind = store.file(store.add_result(stored, samples_of(filled.to_source_kind()), hole, None))
-    assert (name, kind, content[:4]) == ("old-mended.png", "image/png", b"\x89PNG")
+    assert (name, kind, content[:4]) == ("deep-mended.tif", "image/tiff", b"II*\0")
 
 
 def test_the_oldest_unused_pictures_go_first():
     data = file_of(noise(64, 64, 3))
-    store = kept(keep_bytes=3.5 * len(data))
+    store = kept(keep_bytes=3.5 * (len(data) + ENTRY_BYTES))
     made = [store.add_file(data + bytes([number]), "a.png") for number in range(3)]
     store.find(made[0].id)  # used
     made.append(store.add_file(data + b"\3", "a.png"))
     with pytest.raises(GoneError, match="upload it again"):
         store.find(made[1].id)
     assert [store.find(made[number].id).id for number in (0, 2, 3)] == [made[number].id for number in (0, 2, 3)]
-    assert store.held_bytes <= 3.5 * len(data)
+    assert store.held_bytes <= 3.5 * (len(data) + ENTRY_BYTES)
+
+
+def test_tiny_pictures_count_as_what_they_cost():
+    store = kept(keep_bytes=100 * ENTRY_BYTES)
+    for _ in range(150):
+        store.add_file(file_of(noise(1, 1)), "a.png")
+    assert 50 < len(store._kept) < 100
+    assert set(store._shown) <= set(store._kept)
+
+
+def test_what_is_held_is_counted_right_whatever_happens():
+    """The running sum against one over all that is kept."""
+    rng, store = np.random.default_rng(0), kept(keep_bytes=60_000)
+    hole = np.zeros((20, 30), np.float32)
+    hole[3:9, 4:14] = 1
+    for _ in range(300):
+        names = list(store._kept)
+        act = rng.integers(5)
+        if act == 0 or not names:
+            store.add_file(file_of(noise(20, 30, 3, seed=int(rng.integers(1000)))), "a.png")
+            continue
+        stored = store.find(str(rng.choice(names)))
+        if act < 3:
+            store.add_result(stored, store.open(stored).samples, hole, hole if act == 1 else None)
+        elif act == 3:
+            store.remember_artifacts(stored, np.float32(rng.random((20, 30))))
+        else:
+            store.drop(stored.id)
+        left = [one for one, _ in store._kept.values()]
+        parts = {part for one in left for part in one.parts}
+        assert store.held_bytes == sum(one.own_bytes for one in left) + sum(part.held_bytes for part in parts)
+        assert store.held_bytes <= 60_000 or len(left) == 1
+
+
+def test_a_picture_that_is_deleted_while_it_is_decoded_does_not_stay(monkeypatch):
+    store = kept()
+    stored = store.add_file(file_of(noise(8, 8, 3)), "a.png")
+    store._shown.clear()
+
+    def decode(picture):
+        store.drop(stored.id)
+        return pixels_of(picture)
+
+    monkeypatch.setattr("mendpix.web.pictures.pixels_of", decode)
+    assert store.pixels(stored).shape == (8, 8, 3)
+    assert not store._shown
+    assert store.held_bytes == 0
 
 
 def test_pictures_that_nobody_asks_for_grow_old(monkeypatch):
@@ -110,6 +159,9 @@ def test_pictures_that_nobody_asks_for_grow_old(monkeypatch):
     now[0] = 18.0
     store.find(stored.id)
     now[0] = 29.0
+    assert store.held_bytes > 0
+    store.let_go()  # nobody has to ask
+    assert store.held_bytes == 0
     with pytest.raises(GoneError):
         store.find(stored.id)
 
@@ -123,7 +175,7 @@ def test_results_cost_what_they_change_and_not_the_picture():
     samples = store.open(stored).samples
     for _ in range(10):
         stored = store.add_result(stored, samples, hole, None)
-    assert store.held_bytes - before < 10 * (300 + 20 + 5000 + 100)
+    assert store.held_bytes - before < 10 * (300 + 20 + 5000 + 100 + ENTRY_BYTES)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 import io
 import json
+import re
+import socket
+import tempfile
 import threading
 import time
 
@@ -8,8 +11,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from damage_finders import light_and_dark_finder
 from mendpix.cli.app import main
-from web_server import HEIGHT, WIDTH, decoded, encoded, files, hole, photo, until
+from mendpix.engines.onnx import OnnxDamageFinder
+from web_server import HEIGHT, WIDTH, decoded, encoded, files, hole, photo, serving, until
 
 JSON = {"Accept": "application/json"}
 
@@ -159,6 +164,34 @@ def test_damage_is_shown_corrected_and_mended(client):
     assert np.array_equal(after[mask == 0], decoded(scratched())[mask == 0])
 
 
+def test_a_network_that_finds_damage_is_used(tmp_path):
+    """A tiny one that takes white for wear, in the place of the one that comes with the package."""
+    with serving() as server:
+        server.web.bench._finders["network"] = OnnxDamageFinder(light_and_dark_finder(tmp_path / "damage.onnx"))
+        data, sent = {"preset": "scratches", "finder": "network"}, {"image": ("old.png", scratched())}
+        found = server.client.post("restore", files=sent, data={**data, "dry_run": "true"}, headers=JSON).json()
+        mask = decoded(server.client.get(found["mask"]).content)
+        assert mask[40:120, 100].mean() > 200
+        assert found["share"] == pytest.approx((mask > 0).mean())
+        assert found["notes"] == []
+        mended = server.client.post("restore", files=sent, data=data)
+        assert mended.status_code == 200
+        assert decoded(mended.content)[40:120, 100].max() < 160
+        refused = server.client.post("restore", files=sent, data={**data, "max_area": "0.0001", "wait": "false"}).json()
+        until(lambda: server.client.get(refused["result"]).json()["status"] == "failed")
+        problem = server.client.get(refused["result"]).json()["problem"]
+        assert (problem["status"], problem["share"]) == (409, pytest.approx(found["share"]))
+        assert np.array_equal(decoded(server.client.get(problem["mask"]).content), mask)
+
+
+def test_without_a_network_that_finds_damage_a_request_for_it_says_so(running):
+    if running.web.bench.finder == "network":
+        pytest.skip("the network comes with this installation")
+    answer = running.client.post("restore", files={"image": ("a.png", scratched())}, data={"finder": "network"})
+    assert answer.status_code == 422
+    assert "damage" in answer.json()["detail"]
+
+
 def test_too_much_damage_is_a_conflict_that_shows_the_mask(client):
     data = {"preset": "scratches", "finder": "classical", "max_area": "0.0001", "sensitivity": "0.7"}
     answer = client.post("restore", files={"image": ("old.png", scratched())}, data=data)
@@ -223,8 +256,12 @@ def test_a_cancelled_job_really_stops(slow):
 
 def test_a_client_that_goes_away_cancels_its_work(slow):
     server, filler = slow
-    with pytest.raises(Exception, match="timed out"):
-        server.client.post("inpaint", files=files(), timeout=0.5)
+    request = server.client.build_request("POST", "inpaint", files=files())
+    content = request.read()
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items() if name != "host")
+    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=10) as line:
+        line.sendall(f"POST /api/v1/inpaint HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode() + content)
+        until(lambda: filler.began == 1)
     until(lambda: filler.stopped == 1)
     until(lambda: server.web.jobs.running == 0)
     assert not server.web.jobs._known
@@ -276,6 +313,75 @@ def test_stopping_finishes_what_runs_and_refuses_the_rest(slow):
     assert answers == {"first": 200, "second": 503}
 
 
+def test_stopping_at_once_tells_those_who_wait(slow):
+    server, filler = slow
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(server.client.post("inpaint", files=files())))
+    asking.start()
+    until(lambda: filler.began == 1)
+    server.web.jobs.stop_running()
+    asking.join(10)
+    assert answers[0].status_code == 503
+    assert "stopping" in answers[0].json()["detail"]
+
+
+def test_whoever_watches_a_job_and_leaves_is_forgotten(slow):
+    server, filler = slow
+    told = server.client.post("inpaint", files=files(), data={"wait": "false"}).json()
+    job = server.web.jobs.find(told["id"])
+    until(lambda: filler.began == 1)
+    for _ in range(3):
+        with server.client.stream("GET", told["events"]) as events:
+            assert events.headers["x-accel-buffering"] == "no"
+            assert next(events.iter_lines()) == "event: progress"
+    until(lambda: not job._watchers)
+    assert job.status == "running"
+
+
+def test_a_picture_may_be_deleted_while_it_is_filled(slow):
+    server, filler = slow
+    picture = server.client.post("pictures", files={"image": ("a.png", encoded(photo()))}).json()
+    told = server.client.post(
+        "inpaint", files={"mask": ("m.png", encoded(hole()))}, data={"picture": picture["id"], "wait": "false"}
+    ).json()
+    until(lambda: filler.began == 1)
+    assert server.client.delete(f"pictures/{picture['id']}").status_code == 204
+    filler.go.set()
+    until(lambda: server.client.get(told["result"]).json()["status"] == "done")
+    filled = server.client.get(told["result"]).json()["result"]["picture"]
+    assert decoded(server.client.get(filled["file"]).content).shape == (HEIGHT, WIDTH, 3)
+    assert server.client.get(picture["file"]).status_code == 404
+
+
+def test_no_picture_is_left_in_a_cache(client):
+    told = client.post("inpaint", files=files(), headers=JSON, data={"model": "harmonic"}).json()
+    for address in (told["picture"]["file"], told["picture"]["preview"], told["artifacts"], told["hole"]):
+        assert client.get(address).headers["cache-control"] == "no-store"
+
+
+def test_a_full_disk_is_no_bug(client, monkeypatch):
+    class Full(tempfile.SpooledTemporaryFile):
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    answer = client.post("pictures", files={"image": ("a.png", encoded(photo()))})
+    assert answer.status_code == 507
+    assert "disk" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "utf-16", "utf-7"])
+def test_forms_are_in_one_encoding(client, charset):
+    """Some take long to decode, some make characters that cannot be written down again."""
+    body = b'--x\r\nContent-Disposition: form-data; name="region"\r\n\r\n\\ud800\r\n--x--\r\n'
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    answer = client.post("restore", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert charset in answer.json()["detail"]
+    kind = 'multipart/form-data; charset="UTF-8"; boundary=x'
+    assert client.post("restore", content=body, headers={"Content-Type": kind}).status_code == 400  # no picture
+
+
 def test_models_are_those_of_the_command_line(client):
     told = client.get("models").json()["models"]
     listed = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)["models"]
@@ -285,13 +391,69 @@ def test_models_are_those_of_the_command_line(client):
 
 def test_the_interface_describes_itself(client):
     told = client.get("openapi.json").json()
-    assert {"/api/v1/inpaint", "/api/v1/detect", "/api/v1/restore", "/api/v1/models", "/api/v1/health"} <= set(
-        told["paths"]
-    )
     fields = told["paths"]["/api/v1/inpaint"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert {"image", "mask", "picture", "model", "dilate", "finish", "holes", "exclude", "detect"} <= set(
         fields["properties"]
     )
+    named = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(told)))
+    assert named <= set(told["components"]["schemas"])
+    for path in told["paths"].values():
+        for method in path.values():
+            assert set(method["responses"]["default"]["content"]) == {"application/problem+json"}
+
+
+def test_every_answer_is_as_it_is_described(client):
+    """All addresses, all ways to ask: status, kind of content, members."""
+    paths = client.get("openapi.json").json()["paths"]
+    schemas = client.get("openapi.json").json()["components"]["schemas"]
+    answered = set()
+
+    def check(method, path, answer):
+        told = paths[path][method]["responses"]
+        answered.add((path, method))
+        described = told.get(str(answer.status_code)) or told["default"]
+        assert not answer.is_success or str(answer.status_code) in told, (path, answer.status_code)
+        for name in set(described.get("headers", {})) - {"Mendpix-Score"}:  # not if nobody looked
+            assert name.lower() in answer.headers or "json" in answer.headers["content-type"], name
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        contents = described.get("content", {})
+        assert kind in contents or f"{kind.partition('/')[0]}/*" in contents or not (kind or contents), (path, kind)
+        if kind.endswith("json"):
+            schema = contents[kind]["schema"]
+            names = [one["$ref"].rpartition("/")[2] for one in schema.get("anyOf", [schema]) if "$ref" in one]
+            assert any(
+                set(schemas[name].get("required", ())) <= set(answer.json()) <= set(schemas[name]["properties"])
+                for name in names
+            ), (path, answer.json())
+        return answer
+
+    def ask(method, path, name="", **options):
+        return check(method, f"/api/v1/{path}", client.request(method, path.format(name=name), **options))
+
+    ask("get", "health")
+    ask("get", "models")
+    only = {"image": ("a.png", encoded(photo()))}
+    picture = ask("post", "pictures", files=only).json()
+    for headers in ({}, JSON, {"Prefer": "respond-async"}):
+        ask("post", "inpaint", files=files(), headers=headers, data={"model": "harmonic"})
+        ask("post", "detect", files=only, headers=headers)
+        for dry_run in ("true", "false"):
+            data = {"finder": "classical", "preset": "scratches", "dry_run": dry_run}
+            answer = ask("post", "restore", files={"image": ("old.png", scratched())}, data=data, headers=headers)
+    job = answer.json()["id"]
+    until(lambda: client.get(f"jobs/{job}").json()["status"] == "done")
+    ask("get", "jobs/{name}", job)
+    ask("get", "jobs/{name}/events", job)
+    ask("delete", "jobs/{name}", job)
+    data = {"finder": "classical", "preset": "scratches", "max_area": "0.00001", "sensitivity": "0.7"}
+    assert ask("post", "restore", files={"image": ("old.png", scratched())}, data=data).status_code == 409
+    filled = client.post("inpaint", files=files(), headers=JSON, data={"model": "harmonic"}).json()["picture"]["id"]
+    for part in ("preview", "file", "artifacts", "hole"):
+        ask("get", f"pictures/{{name}}/{part}", filled)
+        assert ask("get", f"pictures/{{name}}/{part}", "x").status_code == 404
+    ask("get", "pictures/{name}/preview", filled, params={"format": "png"})
+    ask("delete", "pictures/{name}", picture["id"])
+    assert answered == {(path, method) for path, methods in paths.items() for method in methods}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ from mendpix.web.settings import Settings, is_loopback, make_token, own_names
         {"workers": 0},
         {"token": "short"},
         {"token": "with; semicolon and space"},
+        {"allow_hosts": ("https://photos.example.org",)},
+        {"allow_hosts": ("photos.example.org:443",)},
+        {"allow_hosts": ("photos.example.org/app",)},
+        {"allow_hosts": ("*",)},
+        {"allow_hosts": ("",)},
     ],
 )
 def test_wrong_settings_are_refused_in_a_sentence(wrong):
@@ -50,3 +55,12 @@ def test_other_machines_are_not_taken_for_this_one(host):
 def test_only_names_that_were_allowed_are_its_own():
     assert own_names(Settings()) == {"localhost", "localhost.localdomain", "127.0.0.1"}
     assert "photos.example.org" in own_names(Settings(allow_hosts=("Photos.Example.org",)))
+    assert own_names(Settings(allow_hosts=("[2001:db8::1]",))) >= {"2001:db8::1"}
+
+
+def test_another_name_means_that_others_are_let_in():
+    """A proxy on this machine passes on what comes from anywhere."""
+    assert Settings().is_local
+    assert Settings(host="::1", allow_hosts=("LOCALHOST", "127.0.0.2")).is_local
+    assert not Settings(allow_hosts=("photos.example.org",)).is_local
+    assert not Settings(host="0.0.0.0").is_local

@@ -2,6 +2,7 @@
 
 import importlib.util
 import signal
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -59,12 +60,10 @@ def serve(
                 " 'mendpix[web]'"
             )
         from mendpix.web.app import serve as serve_until_stopped
-        from mendpix.web.settings import Settings, is_loopback, make_token
+        from mendpix.web.settings import Settings, make_token
 
         if token is not None and no_token:
             raise InputError("--token and --no-token exclude each other; got both. Leave one away.")
-        if token is None and not no_token and not is_loopback(host):
-            token = make_token()
         settings = Settings(
             host=host,
             port=port,
@@ -79,9 +78,11 @@ def serve(
             model=model,
             keep_mb=keep_mb,
         )
+        if token is None and not no_token and not settings.is_local:
+            settings = replace(settings, token=make_token())
 
         def tell(bound: int) -> None:
-            link = link_to(host, bound, token)
+            link = link_to(host, bound, settings.token)
             say(f"mendpix is at {link}")
             say("Stop it with Ctrl-C.", err=True)
             if open_page:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import math
 import signal
 import socket
+import threading
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp
 import mendpix
 from mendpix.errors import MendpixError, OutputError
 from mendpix.web.bench import API, Bench
+from mendpix.web.connections import ImpatientProtocol
 from mendpix.web.guard import Guard
 from mendpix.web.jobs import Jobs
 from mendpix.web.pictures import Pictures
@@ -49,6 +52,12 @@ MEDIA_TYPES = {
 
 MOST_REQUESTS = 512
 """Connections at a time; more are refused with 503."""
+
+LAST_ANSWERS_S = 30
+"""How long clients may take for their answers when the server stops and all work is done, seconds."""
+
+LOOK_S = 60
+"""How often pictures are looked through for those that are too old, seconds."""
 
 
 class WebApp:
@@ -104,12 +113,22 @@ class WebApp:
         self.desk.closing = True
         self.jobs.close(at_once=at_once)
 
+    async def _let_go_of_old(self) -> None:
+        """Forget old pictures also while nobody asks for anything."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.pictures.let_go()
+
     def _application(self) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+            cleaner = asyncio.create_task(self._let_go_of_old())
             try:
                 yield
             finally:
+                cleaner.cancel()
+                with suppress(asyncio.CancelledError):
+                    await cleaner
                 await anyio.to_thread.run_sync(self.close)
 
         app = FastAPI(
@@ -150,10 +169,13 @@ class GracefulServer(uvicorn.Server):
             self._on_start(sockets[0].getsockname()[1])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, at once if it is the second time."""
+        """Stop, at once if it is the second time.
+
+        A signal comes in the middle of anything, also of what holds a lock of the jobs: it must take none itself.
+        """
         if self.should_exit:
             self.force_exit = True
-            self._web.jobs.stop_running()
+            threading.Thread(target=self._web.jobs.stop_running, daemon=True).start()
         self.should_exit = True
         self.stopped_by = sig
         self._web.desk.closing = True
@@ -200,7 +222,8 @@ def configure(web: WebApp) -> uvicorn.Config:
         limit_concurrency=MOST_REQUESTS,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=32 * 1024,
-        http="h11",
+        http=ImpatientProtocol,
+        timeout_graceful_shutdown=math.ceil(web.settings.deadline_s) + LAST_ANSWERS_S,
         ws="none",
         lifespan="on",
     )

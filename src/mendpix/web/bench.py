@@ -84,7 +84,7 @@ Work = Callable[[Progress], Outcome]
 
 
 class Bench:
-    """Keeps models loaded, one copy for all requests. May be used by several threads at a time."""
+    """Keeps models loaded for all requests: one for each way to use it. May be used by several threads at a time."""
 
     def __init__(self, pictures: Pictures, *, model: str, threads: int | None) -> None:
         """Load the default model and the detector.

@@ -23,7 +23,7 @@ class Fields:
         return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-IMAGE = {"image": "The picture, as a file of any format that the command line reads."}
+IMAGE = {"image": "The picture's file: PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM."}
 PICTURE = {"picture": "Or the id of a picture that the server has."}
 MASK = {"mask": "White = fill, black = keep; of exactly the picture's size."}
 MASK_PICTURE = {"mask_picture": "Or the id of a picture that is the mask."}

@@ -5,7 +5,9 @@ Knows no pictures: files are bytes here.
 
 import difflib
 import json
+import logging
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -14,6 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from mendpix.web.problems import ProblemError
+
+log = logging.getLogger("mendpix.web")
 
 FIELD_BYTES = 64 * 1024
 """Largest field that is no file."""
@@ -117,7 +121,8 @@ async def read_form(request: Request, *, texts: Collection[str], files: Collecti
         files: Files that it may have.
 
     Raises:
-        ProblemError: 415 if it is no form, 400 if it is malformed or has other fields.
+        ProblemError: 415 if it is no form in UTF-8, 400 if it is malformed or has other fields, 507 if it cannot be
+            kept.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in TYPES:
@@ -125,6 +130,9 @@ async def read_form(request: Request, *, texts: Collection[str], files: Collecti
             415,
             f"a request must be a form, multipart/form-data; got {kind[:60] or 'nothing'}. With curl: -F image=@FILE",
         )
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", request.headers.get("content-type", ""), re.IGNORECASE)
+    if charset is not None and charset[1].lower() != "utf-8":  # some take minutes to decode
+        raise ProblemError(415, f"a form must be in UTF-8; got {charset[1][:40]!r}. Leave charset away.")
     found, sent = Form({}, {}), set[str]()
     try:
         async with request.form(max_files=len(files), max_fields=len(texts) + 1, max_part_size=FIELD_BYTES) as content:
@@ -145,6 +153,11 @@ async def read_form(request: Request, *, texts: Collection[str], files: Collecti
         raise ProblemError(400, f"the form must be whole and small; it is not: {str(error.detail)[:200]}") from error
     except (ValueError, UnicodeError) as error:
         raise ProblemError(400, "the form must be whole and in UTF-8; it is not. Send it again.") from error
+    except OSError as error:
+        log.error("cannot write an upload to a temporary file: %s", error)
+        raise ProblemError(
+            507, "the server must have room for the upload; its disk took no more. Make room there, or send less."
+        ) from error
     return found
 
 

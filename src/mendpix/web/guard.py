@@ -8,14 +8,19 @@ to its own names only (`Host`), takes nothing that changes or costs something fr
 import asyncio
 import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
+import logging
+import time
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mendpix.web.problems import ProblemError
 from mendpix.web.settings import Settings, is_loopback, own_names
+
+log = logging.getLogger("mendpix.web")
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -24,6 +29,12 @@ COOKIE = "mendpix_token"
 
 PATIENCE_S = 30.0
 """How long a client may send nothing in the middle of a body, seconds."""
+
+LEAST_BYTES_PER_S = 16_000
+"""How fast a body must come, after the patience is over: what it may hold is kept free for it all the time."""
+
+SLICE_BYTES = 256 * 1024
+"""Large answers are handed over in slices of this size, so that a client that reads slowly costs no copy of it all."""
 
 DRAIN_FACTOR, DRAIN_S = 4, 20.0
 """A refused body is read to its end, up to this many times the largest, and this long: else the client sees a broken
@@ -63,6 +74,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         body = _Body(receive, Headers(scope=scope), self._settings.max_upload_bytes)
+        answer = _Answer()
 
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,7 +84,9 @@ class Guard:
                     headers.setdefault(name, value)
                 if "cache-control" not in headers:
                     headers["Cache-Control"] = "no-store"
-            await send(message)
+            for part in _sliced(message):
+                await send(part)
+            answer.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         headers = Headers(scope=scope)
         reserved = 0
@@ -82,10 +96,15 @@ class Guard:
                 return
             self._check_origin(scope, headers)
             body.check()
-            reserved = self._reserve(body.announced)
+            if scope["method"] not in SAFE_METHODS:  # nobody reads the body of the others
+                reserved = self._reserve(body.announced)
             await self._app(scope, body.receive, dressed)
         except ProblemError as problem:
             await problem.response()(scope, receive, dressed)
+        except Exception:  # our own bug, which the application has answered with 500
+            log.exception("a request failed")
+            if not answer.ended:
+                raise
         finally:
             self._incoming -= reserved
 
@@ -106,7 +125,7 @@ class Guard:
         except ValueError:
             address = None
         # A foreign page cannot come under a bare address that it does not own.
-        if address is not None and (is_loopback(name) if self._settings.is_local else True):
+        if address is not None and (is_loopback(name) or not is_loopback(self._settings.host)):
             return
         raise ProblemError(
             421,
@@ -129,9 +148,10 @@ class Guard:
                     401, "the token in the link must be that of the server; it is another. Copy the link anew."
                 )
             rest = urlencode(query, doseq=True)
+            secure = "; Secure" if scope["scheme"] == "https" else ""  # a proxy on this machine said so
             headers_ = [
                 (b"location", b"/" + (f"?{rest}".encode() if rest else b"")),
-                (b"set-cookie", f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/".encode()),
+                (b"set-cookie", f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/{secure}".encode()),
                 (b"content-length", b"0"),
             ]
             await send({"type": "http.response.start", "status": 303, "headers": headers_})
@@ -140,7 +160,7 @@ class Guard:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and _same(given.strip(), token):
             return False
-        if _same(_cookie(headers), token):
+        if _same(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""), token):
             return False
         raise ProblemError(
             401,
@@ -156,9 +176,7 @@ class Guard:
         origin = headers.get("origin")
         if scope["method"] in SAFE_METHODS:
             if foreign and scope["path"].startswith("/api/"):
-                raise ProblemError(
-                    403, "a page of another website must not use this server; open its own page instead."
-                )
+                raise ProblemError(403, FOREIGN)
             return
         if origin is not None:
             foreign = foreign or not _is_same_origin(origin, headers["host"])
@@ -175,6 +193,12 @@ class Guard:
         return announced
 
 
+class _Answer:
+    """How far an answer is."""
+
+    ended = False
+
+
 class _Body:
     """A request's body: counted, and hurried."""
 
@@ -184,7 +208,7 @@ class _Body:
         self._chunked = "transfer-encoding" in headers
         self._continues = "expect" in headers
         self._ended = not self._chunked and self._length in (None, "0")
-        self._silent = False
+        self._ends = 0.0
 
     @property
     def announced(self) -> int:
@@ -208,16 +232,20 @@ class _Body:
         """Receive the next part.
 
         Raises:
-            ProblemError: 413 if it is more than may come, 408 if nothing comes.
+            ProblemError: 413 if it is more than may come, 408 if it does not come, or far too slowly.
         """
         if self._ended:
             return await self._receive()
+        now = time.monotonic()
+        self._ends = self._ends or now + PATIENCE_S + self.announced / LEAST_BYTES_PER_S
         try:
-            message = await asyncio.wait_for(self._receive(), PATIENCE_S)
+            message = await asyncio.wait_for(self._receive(), max(min(PATIENCE_S, self._ends - now), 0))
         except TimeoutError:
-            self._ended = self._silent = True
+            self._ended = True
             raise ProblemError(
-                408, f"a request's body must come without gaps; none of it came for {PATIENCE_S:g} s. Send it again."
+                408,
+                f"a request's body must come without gaps of {PATIENCE_S:g} s, and with"
+                f" {LEAST_BYTES_PER_S // 1000} kB a second at least; it did not. Send it again.",
             ) from None
         self._note(message)
         if self._count > self._most:
@@ -251,6 +279,17 @@ class _Body:
         )
 
 
+def _sliced(message: Message) -> Iterator[Message]:
+    """Cut the body in a message into slices."""
+    content = message.get("body", b"")
+    if len(content) <= SLICE_BYTES:
+        yield message
+        return
+    for start in range(0, len(content), SLICE_BYTES):
+        more = start + SLICE_BYTES < len(content) or message.get("more_body", False)
+        yield {"type": message["type"], "body": content[start : start + SLICE_BYTES], "more_body": more}
+
+
 def _host_name(host: str) -> str | None:
     """Take the name out of `name:port`, in lower case; None if it is neither."""
     try:
@@ -260,7 +299,7 @@ def _host_name(host: str) -> str | None:
         return None
     if parts.path or parts.query or parts.fragment or parts.username is not None or not parts.hostname:
         return None
-    return parts.hostname.lower().rstrip(".")
+    return parts.hostname.lower().removesuffix(".") or None
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
@@ -270,14 +309,6 @@ def _is_same_origin(origin: str, host: str) -> bool:
         return page.scheme in ("http", "https") and page.netloc.lower() == host.lower()
     except ValueError:
         return False
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        jar = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return jar[COOKIE].value if COOKIE in jar else ""
 
 
 def _same(given: str, token: str) -> bool:

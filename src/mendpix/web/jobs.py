@@ -23,7 +23,7 @@ Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 Work = Callable[[Progress], object]
 """What a job does; what the progress raises has to come out of it again."""
 
-KEPT_JOBS = 512
+KEPT_JOBS = 128
 """Jobs that have ended and can still be asked for."""
 
 TYPICAL_S = 5.0
@@ -94,8 +94,11 @@ class Job:
 
     def stop(self) -> None:
         """Ask the work to stop at its next report."""
-        self._stop = True
-        self.stage = "stopping"
+        with self._lock:
+            if self.has_ended:
+                return
+            self._stop = True
+            self.stage = "stopping"
         self._tell()
 
     async def changed(self, timeout_s: float) -> bool:
@@ -122,8 +125,7 @@ class Job:
         """Wait until the job has ended, at the latest at its deadline: then it counts as failed at once."""
         while not self.has_ended:
             if self.left_s <= 0:
-                self._end("failed", error=DeadlineError(self._deadline_s))
-                self._stop = True
+                self.expire()
                 return
             await self.changed(max(self.left_s, 0.01))
 
@@ -146,6 +148,11 @@ class Job:
             error.__traceback__ = None  # it would keep the pictures that the work held
             error.__context__ = error.__cause__ = None
             self._end("failed", error=error)
+
+    def expire(self) -> None:
+        """Count as failed because the time is over, and stop the work."""
+        self._end("failed", error=DeadlineError(self._deadline_s))
+        self._stop, self._work = True, None
 
     def give_up(self, error: BaseException | None = None) -> None:
         """End without having run."""
@@ -262,7 +269,7 @@ class Jobs:
             self._waiting.clear()
             self._turn.notify_all()
         for job in left:
-            job.give_up(_stopping())
+            job.give_up(stopping())
 
     def stop_running(self) -> None:
         """Stop what runs."""
@@ -283,7 +290,10 @@ class Jobs:
 
     def _check_room(self) -> None:
         if self._closed:
-            raise _stopping()
+            raise stopping()
+        for job in [job for job in self._waiting if job.left_s <= 0]:  # they hold up nobody, whatever runs
+            self._waiting.remove(job)
+            job.expire()
         free = len(self._threads) - len(self._running)
         if len(self._waiting) >= self.queue + max(free, 0):
             each_s = sum(self._durations_s) / len(self._durations_s) if self._durations_s else TYPICAL_S
@@ -313,7 +323,8 @@ class Jobs:
             del job
 
 
-def _stopping() -> ProblemError:
+def stopping() -> ProblemError:
+    """Say that the server is stopping."""
     return ProblemError(
         503, "the server is stopping and takes nothing new; try again in a while.", headers={"Retry-After": "10"}
     )

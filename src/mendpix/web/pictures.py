@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
@@ -21,11 +22,15 @@ from mendpix.image_modes import to_rgb
 from mendpix.images import Picture, decode_picture, encode_picture
 from mendpix.types import AnyArray, Map, Mask
 from mendpix.web.file_names import clean_name, media_type, suffix_of
+from mendpix.web.picture_headers import check_file
 from mendpix.web.previews import Pixels, encode_map, pixels_of
 from mendpix.web.problems import GoneError
 
 SHOWN_BYTES = 400_000_000
 """Memory for pictures that are decoded for showing; the latest is kept in any case."""
+
+ENTRY_BYTES = 4096
+"""What a picture costs besides its content, bytes: else any number of tiny ones could be kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,11 @@ class Origin:
     data: bytes = field(repr=False)
     name: str
     """The client's name for it, cleaned."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Give the memory it takes."""
+        return len(self.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,18 @@ class Stored:
     artifacts: bytes | None = field(default=None, repr=False)
     """Map of what looks filled, as a grey PNG of the picture's size; None if nobody looked."""
 
+    @property
+    def own_bytes(self) -> int:
+        """Give the memory that it shares with no other picture."""
+        hole = 0 if self.hole is None else self.hole.bits.nbytes
+        return ENTRY_BYTES + 8 * len(self.patches) + len(self.artifacts or b"") + int(hole)
+
+    @property
+    def parts(self) -> Iterator[Origin | Patch]:
+        """Go through what it may share with others."""
+        yield self.origin
+        yield from self.patches
+
 
 class Pictures:
     """Keeps pictures up to a number of bytes and an age. May be used by several threads at a time."""
@@ -112,14 +134,15 @@ class Pictures:
         self._keep_bytes, self._keep_s, self._max_px = keep_bytes, keep_s, max_px
         self._kept: OrderedDict[str, tuple[Stored, float]] = OrderedDict()
         self._shown: OrderedDict[str, Pixels] = OrderedDict()
+        self._users: dict[Origin | Patch, int] = {}  # how many pictures hold each part
+        self._bytes = 0
         self._lock = threading.Lock()
         self._decoding = threading.Lock()
 
     @property
     def held_bytes(self) -> int:
         """Give the memory that all pictures take, without what is decoded for showing."""
-        with self._lock:
-            return self._bytes()
+        return self._bytes
 
     def add_file(self, data: bytes, name: str) -> Stored:
         """Keep an uploaded picture, once it is known to be whole.
@@ -129,7 +152,7 @@ class Pictures:
         """
         cleaned = clean_name(name)
         with self._decoding:  # one at a time: decoded pictures are large
-            picture = decode_picture(data, cleaned, most_px=self._max_px)
+            picture = self.decode(data, cleaned)
             pixels = pixels_of(picture)
         kind = picture.facts.format or "PNG"
         stored = Stored(
@@ -187,9 +210,8 @@ class Pictures:
             self._sweep()
             if name not in self._kept:
                 raise GoneError("picture", "upload it again.")
-            stored, _ = self._kept[name]
-            self._kept[name] = stored, time.monotonic()
-            self._kept.move_to_end(name)
+            stored = self._kept[name][0]
+            self._put(stored)
             return stored
 
     def remember_artifacts(self, stored: Stored, artifacts: Map) -> Stored:
@@ -201,7 +223,8 @@ class Pictures:
         told = replace(stored, artifacts=encode_map(artifacts))
         with self._lock:
             if stored.id in self._kept:
-                self._kept[stored.id] = told, time.monotonic()
+                self._put(told)
+                self._sweep()
         return told
 
     def drop(self, name: str) -> None:
@@ -212,20 +235,32 @@ class Pictures:
         """
         self.find(name)
         with self._lock:
-            self._kept.pop(name, None)
-            self._shown.pop(name, None)
+            self._remove(name)
 
-    def decode(self, data: bytes, name: str) -> Picture:
+    def let_go(self) -> None:
+        """Forget what nobody has asked for in too long."""
+        with self._lock:
+            self._sweep()
+
+    def decode(self, data: bytes, name: str, *, size: tuple[int, int] | None = None) -> Picture:
         """Decode a file without keeping it.
+
+        Args:
+            data: The file's content.
+            name: What errors call it.
+            size: (H, W) that it must have, for a mask; else it is not decoded. None = any.
 
         Raises:
             ImageError: If it is broken, no single picture, or too large.
+            MaskError: If it has another size.
         """
-        return decode_picture(data, clean_name(name), most_px=self._max_px)
+        cleaned = clean_name(name)
+        check_file(data, cleaned, size=size)
+        return decode_picture(data, cleaned, most_px=self._max_px)
 
     def open(self, stored: Stored) -> Picture:
         """Decode a picture, with all that was filled in it."""
-        picture = self.decode(stored.origin.data, stored.origin.name)
+        picture = decode_picture(stored.origin.data, stored.origin.name, most_px=self._max_px)
         if not stored.patches:
             return picture
         samples, rgb = picture.samples.copy(), picture.rgb.copy()
@@ -275,31 +310,49 @@ class Pictures:
 
     def _keep(self, stored: Stored) -> None:
         with self._lock:
-            self._kept[stored.id] = stored, time.monotonic()
+            self._put(stored)
             self._sweep()
 
     def _show(self, name: str, pixels: Pixels) -> None:
         with self._lock:
+            if name not in self._kept:  # it was let go while somebody decoded it
+                return
             self._shown[name] = pixels
-            while len(self._shown) > 1 and sum(one.nbytes for one in self._shown.values()) > SHOWN_BYTES:
-                self._shown.popitem(last=False)
+            shown_bytes = sum(one.nbytes for one in self._shown.values())
+            while len(self._shown) > 1 and shown_bytes + ENTRY_BYTES * len(self._shown) > SHOWN_BYTES:
+                shown_bytes -= self._shown.popitem(last=False)[1].nbytes
 
     def _sweep(self) -> None:
         """Let go what is too old or too much; the newest stays."""
         oldest = time.monotonic() - self._keep_s
         while self._kept:
             name, (_, used) = next(iter(self._kept.items()))
-            if used >= oldest and (self._bytes() <= self._keep_bytes or len(self._kept) == 1):
+            if used >= oldest and (self._bytes <= self._keep_bytes or len(self._kept) == 1):
                 return
-            del self._kept[name]
-            self._shown.pop(name, None)
+            self._remove(name)
 
-    def _bytes(self) -> int:
-        parts = {id(patch): patch.held_bytes for stored, _ in self._kept.values() for patch in stored.patches}
-        parts |= {id(stored.origin): len(stored.origin.data) for stored, _ in self._kept.values()}
-        rest = sum(len(stored.artifacts or b"") for stored, _ in self._kept.values())
-        holes = sum(stored.hole.bits.nbytes for stored, _ in self._kept.values() if stored.hole is not None)
-        return sum(parts.values()) + rest + holes
+    def _put(self, stored: Stored) -> None:
+        """Make a picture the one used last, in the place of an earlier state of it."""
+        self._bytes += stored.own_bytes
+        for part in stored.parts:
+            self._bytes += 0 if part in self._users else part.held_bytes
+            self._users[part] = self._users.get(part, 0) + 1
+        if stored.id in self._kept:
+            self._release(self._kept.pop(stored.id)[0])
+        self._kept[stored.id] = stored, time.monotonic()
+
+    def _remove(self, name: str) -> None:
+        if name in self._kept:
+            self._release(self._kept.pop(name)[0])
+        self._shown.pop(name, None)
+
+    def _release(self, stored: Stored) -> None:
+        self._bytes -= stored.own_bytes
+        for part in stored.parts:
+            self._users[part] -= 1
+            if not self._users[part]:
+                del self._users[part]
+                self._bytes -= part.held_bytes
 
 
 def samples_of(image: PilImage.Image | AnyArray) -> AnyArray:

@@ -14,6 +14,9 @@ from mendpix.types import Map
 PREVIEW_QUALITY = 92
 """JPEG quality of previews."""
 
+ROWS = 256
+"""Rows that are brought to 8 bits at a time."""
+
 Pixels = NDArray[np.uint8]
 """A picture for showing: shape (H, W, 3), with transparency (H, W, 4), a plane (H, W)."""
 
@@ -23,7 +26,9 @@ Box = tuple[int, int, int, int]
 
 def pixels_of(picture: Picture) -> Pixels:
     """Bring a picture to 8 bits; transparency stays."""
-    pixels = np.rint(np.clip(picture.rgb, 0, 1) * 255).astype(np.uint8)
+    pixels = np.empty(picture.rgb.shape, np.uint8)
+    for top in range(0, picture.height, ROWS):  # a copy of all of it as floats would be larger than the picture
+        pixels[top : top + ROWS] = np.rint(np.clip(picture.rgb[top : top + ROWS], 0, 1) * 255)
     side = None if picture.layout.mode == "CMYK" else side_plane(picture.samples, picture.layout)
     if side is None or side.min() == 1:
         return pixels

@@ -19,12 +19,12 @@ from mendpix.masks import read_excluded, read_mask
 from mendpix.restoration.presets import Preset
 from mendpix.restoration.restore import MAX_AREA
 from mendpix.restoration.sensitivity import SENSITIVITY
-from mendpix.web import schema
+from mendpix.web import answers, schema
 from mendpix.web.bench import API, Bench, FillOrder, Outcome, RestoreOrder, Work, told_picture
 from mendpix.web.form_fields import DETECT, INPAINT, PICTURES, RESTORE, Fields
 from mendpix.web.forms import Form, read_box, read_form
 from mendpix.web.job_answers import events_of, state_of
-from mendpix.web.jobs import Job, Jobs
+from mendpix.web.jobs import Job, Jobs, stopping
 from mendpix.web.memory import resident_bytes
 from mendpix.web.pictures import PackedMask, Pictures, Stored
 from mendpix.web.previews import Pixels, cut, decode_plane, encode_pixels, encode_plane
@@ -38,8 +38,6 @@ MOST_GROWN_PX = 1000
 
 AT_A_TIME = 2
 """Pictures that are decoded or encoded at a time, besides the jobs."""
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": schema.Problem, "description": "What is wrong."}}
 
 Px = Annotated[int, Query(ge=1, le=LARGEST_PREVIEW_PX, description="Longer side of the answer at most, px.")]
 Cut = Annotated[str | None, Query(description="X,Y,W,H: show this part alone, px.", max_length=60)]
@@ -58,21 +56,31 @@ class Desk:
 
     def router(self) -> APIRouter:
         """List the addresses."""
-        router = APIRouter(prefix=API, responses=PROBLEMS)
+        router = APIRouter(prefix=API, responses=answers.PROBLEMS)
         get, post, delete = router.get, router.post, router.delete
+        filled = schema.Filled | schema.Damage
         get("/health", summary="Is the server there?")(self.health)
         get("/models", summary="Which models can be named?")(self.models)
-        post("/pictures", status_code=201, response_model=schema.Picture, openapi_extra=PICTURES.body)(self.upload)
-        get("/pictures/{name}/preview", response_class=Response)(self.preview)
-        get("/pictures/{name}/file", response_class=Response)(self.file)
-        get("/pictures/{name}/artifacts", response_class=Response)(self.artifacts)
-        get("/pictures/{name}/hole", response_class=Response)(self.hole)
+        post(
+            "/pictures",
+            status_code=201,
+            response_model=schema.Picture,
+            responses=answers.UPLOADED,
+            openapi_extra=PICTURES.body,
+        )(self.upload)
+        get("/pictures/{name}/preview", response_class=Response, responses=answers.PREVIEW)(self.preview)
+        get("/pictures/{name}/file", response_class=Response, responses=answers.FILE)(self.file)
+        get("/pictures/{name}/artifacts", response_class=Response, responses=answers.PLANE)(self.artifacts)
+        get("/pictures/{name}/hole", response_class=Response, responses=answers.PLANE)(self.hole)
         delete("/pictures/{name}", status_code=204)(self.drop)
-        post("/inpaint", response_model=schema.Filled, openapi_extra=INPAINT.body)(self.inpaint)
-        post("/detect", response_model=schema.Detected, openapi_extra=DETECT.body)(self.detect)
-        post("/restore", response_model=schema.Filled | schema.Damage, openapi_extra=RESTORE.body)(self.restore)
+        for address, model, responses, fields, answer in (
+            ("/inpaint", schema.Filled, answers.INPAINT, INPAINT, self.inpaint),
+            ("/detect", schema.Detected, answers.DETECT, DETECT, self.detect),
+            ("/restore", filled, answers.RESTORE, RESTORE, self.restore),
+        ):
+            post(address, response_model=model, responses=responses, openapi_extra=fields.body)(answer)
         get("/jobs/{name}", response_model=schema.JobState)(self.job)
-        get("/jobs/{name}/events", response_class=StreamingResponse)(self.events)
+        get("/jobs/{name}/events", response_class=StreamingResponse, responses=answers.EVENTS)(self.events)
         delete("/jobs/{name}", response_model=schema.JobState)(self.cancel)
         return router
 
@@ -108,7 +116,7 @@ class Desk:
             return encode_pixels(pixels, lossless=format == "png")
 
         content, kind = await self._aside(draw)
-        return Response(content, headers={"Cache-Control": "private, max-age=86400, immutable"}, media_type=kind)
+        return Response(content, media_type=kind)
 
     async def file(self, name: str) -> Response:
         """Give a picture in the format that it was uploaded in, with its metadata."""
@@ -183,8 +191,7 @@ class Desk:
             finder=form.text("finder"),
             model=form.text("model"),
         )
-        send = self._send_file if dry_run else self._send_filled
-        return await self._answer(request, self._bench.restore(order), waits, send)
+        return await self._answer(request, self._bench.restore(order), waits, self._send_filled)
 
     async def job(self, name: str) -> Response:
         """Tell where a job is; with its result once it is done."""
@@ -192,7 +199,8 @@ class Desk:
 
     async def events(self, name: str) -> Response:
         """Tell how a job goes on, as server-sent events: progress, and at last done, failed or cancelled."""
-        return StreamingResponse(events_of(self._find_job(name)), media_type="text/event-stream")
+        headers = {"X-Accel-Buffering": "no"}  # nginx would hold the events back
+        return StreamingResponse(events_of(self._find_job(name)), headers=headers, media_type="text/event-stream")
 
     async def cancel(self, name: str) -> Response:
         """Stop a job."""
@@ -202,7 +210,7 @@ class Desk:
 
     async def _form(self, request: Request, fields: Fields) -> Form:
         if self.closing:
-            raise ProblemError(503, "the server is stopping and takes nothing new; try again in a while.")
+            raise stopping()
         if fields is not PICTURES:
             self._jobs.check_room()
         return await read_form(request, texts=fields.texts, files=fields.files)
@@ -237,7 +245,7 @@ class Desk:
                 assert kept is not None
                 picture = self._pictures.open(kept)
             else:
-                picture = self._pictures.decode(file.data, file.name or f"{field}.png")
+                picture = self._pictures.decode(file.data, file.name or f"{field}.png", size=size)
             if field == "exclude":
                 return PackedMask.of(read_excluded(picture, size))
             hole = read_mask(picture, size, may_be_empty=may_be_empty)
@@ -264,7 +272,7 @@ class Desk:
             await self._until_ended(job, request)
             outcome, error = job.result, job.error
             if job.status == "cancelled":
-                return Response(status_code=499)  # nobody is there to read it
+                raise stopping()  # or the client went away, and does not read this
         finally:
             if not job.has_ended:
                 self._jobs.cancel(job)
@@ -291,7 +299,7 @@ class Desk:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def _send_file(self, stored: Stored, outcome: Outcome | None = None) -> Response:
+    async def _send_file(self, stored: Stored) -> Response:
         content, name, kind = await self._aside(lambda: self._pictures.file(stored))
         plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
         disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
@@ -299,8 +307,8 @@ class Desk:
 
     async def _send_filled(self, stored: Stored, outcome: Outcome) -> Response:
         response = await self._send_file(stored)
-        assert isinstance(outcome.body, schema.Filled)
-        if outcome.body.score is not None:
+        assert isinstance(outcome.body, schema.Filled | schema.Damage)
+        if isinstance(outcome.body, schema.Filled) and outcome.body.score is not None:
             response.headers["Mendpix-Score"] = f"{outcome.body.score:.6f}"
         response.headers["Mendpix-Picture"] = stored.id
         response.headers["Mendpix-Notes"] = json.dumps(outcome.body.notes)

@@ -119,6 +119,14 @@ class Problem(BaseModel):
     detail: str = Field(description="One sentence: what was expected, what came, the way out.")
 
 
+class DamageProblem(Problem):
+    """That more looks damaged than may be changed (409)."""
+
+    share: float = Field(description="Share of the picture, 0 to 1.")
+    mask: str = Field(description="Address of the mask.")
+    mask_picture: str = Field(description="Its id, for the field `mask_picture`.")
+
+
 class Accepted(BaseModel):
     """A job that was taken on."""
 
@@ -136,4 +144,4 @@ class JobState(BaseModel):
     progress: float = Field(description="Share done, 0 to 1.")
     stage: str
     result: Filled | Detected | Damage | None = None
-    problem: Problem | None = None
+    problem: DamageProblem | Problem | None = None

@@ -1,6 +1,7 @@
 """What a server is started with, checked before it starts. Knows no HTTP and no models."""
 
 import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -65,6 +66,12 @@ class Settings:
                 f"a token must be at least {LEAST_TOKEN} letters, digits, dots, lines or underscores; got"
                 f" {len(self.token)} characters. Leave it away, and a good one is made."
             )
+        for name in self.allow_hosts:
+            if not (re.fullmatch(r"[\w.-]*\w", name) or _is_address(name.strip("[]"))):
+                raise InputError(
+                    f"allow_hosts must be bare names such as photos.example.org; got {name!r}. Leave away http://, the"
+                    " port and the path."
+                )
 
     @property
     def max_upload_bytes(self) -> int:
@@ -78,8 +85,8 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether only programs on this machine can reach the server."""
-        return is_loopback(self.host)
+        """Tell whether only programs on this machine can reach it; a name of its own means that others are let in."""
+        return is_loopback(self.host) and all(is_loopback(name.strip("[]")) for name in self.allow_hosts)
 
 
 def is_loopback(host: str) -> bool:
@@ -89,10 +96,9 @@ def is_loopback(host: str) -> bool:
         >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0"), is_loopback("::1"), is_loopback("LOCALHOST")
         (True, False, True, True)
     """
-    try:
+    if _is_address(host):
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() in LOOPBACK_NAMES
+    return host.lower() in LOOPBACK_NAMES
 
 
 def make_token() -> str:
@@ -106,10 +112,18 @@ def own_names(settings: Settings) -> frozenset[str]:
     Another website can make its own name mean this machine; a browser then sends that name, which is not in the list.
     """
     names = {*LOOPBACK_NAMES, settings.host.lower(), *(name.lower().strip("[]") for name in settings.allow_hosts)}
-    if not settings.is_local:
+    if not is_loopback(settings.host):
         host = socket.gethostname().lower()
         names |= {host, f"{host}.local", socket.getfqdn().lower()}
     return frozenset(names)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(text: str) -> bool:
