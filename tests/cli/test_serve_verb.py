@@ -66,6 +66,13 @@ def test_a_token_of_ones_own_or_none_at_all_may_be_had():
         assert ("token=my-own-token" in link) == known
 
 
+def test_the_token_may_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("MENDPIX_TOKEN", "my-own-token")
+    process, link = start()
+    stop(process)
+    assert link.endswith("/?token=my-own-token")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -21,7 +21,12 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8080,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     token: Annotated[
-        str | None, typer.Option(metavar="TOKEN", help="What every request has to know.  [default: made where needed]")
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            envvar="MENDPIX_TOKEN",
+            help="What every request has to know.  [default: made where needed]",
+        ),
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody in who can reach the address.")] = False,
     allow_host: Annotated[
