@@ -7,6 +7,7 @@ pixel's number, far too small to count, comes back with the pixels and tells whe
 import cv2
 import numpy as np
 
+from mendpix.checkpoints import checkpoint
 from mendpix.errors import MaskError
 from mendpix.exemplar.fill import fill_by
 from mendpix.exemplar.levels import Level
@@ -49,6 +50,7 @@ def opencv_offsets(working: Level) -> Offsets:
     closed = ~working.missing & ~working.usable  # known, but not to be copied: as if it were missing
     open_ = working.missing.copy()
     for _ in range(PASSES):
+        checkpoint()
         before = int(open_.sum())
         given = np.dstack([colours, numbers])
         given[open_ | closed] = 0
