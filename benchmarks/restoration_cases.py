@@ -40,6 +40,9 @@ SEED = 7
 FOLDERS = ("bsds", "coco", "kodak", "faces")
 """Folders of validation pictures."""
 
+LARGE = "large"
+"""Folder of photos, and the first part of their keys."""
+
 SIDE_PX = 256
 """Height and width of the validation pictures, and of what is cut from training pictures, px."""
 
@@ -159,6 +162,12 @@ def validation_pictures(shared: Path, folders: Sequence[str] = FOLDERS) -> list[
             raise SystemExit(f"{place} must hold pictures; it holds none.")
         named += [Named(f"{folder}/{path.stem}", path, len(named) + place_) for place_, path in enumerate(found)]
     return named
+
+
+def large_pictures(shared: Path) -> list[Named]:
+    """List photos that are looked at at more than one size; none if the folder is not there."""
+    found = sorted(path for path in (shared / "cases" / LARGE).glob("*") if path.suffix in PICTURE_SUFFIXES)
+    return [Named(f"{LARGE}/{path.stem}", path, place) for place, path in enumerate(found)]
 
 
 def training_pictures(shared: Path, count: int) -> Iterator[tuple[str, Image]]:

@@ -71,8 +71,9 @@ def measure(named: Named, finder: str) -> Row:
 
 
 def measure_all(shared: Path, report: Path, finder: str, workers: int, limit: int | None = None) -> list[Row]:
-    """Measure what is missing of all validation pictures, and return the rows."""
+    """Measure what is missing of all validation pictures and of a few large photos, and return the rows."""
     pictures = cases.spread(cases.validation_pictures(shared), limit)
+    pictures += cases.spread(cases.large_pictures(shared), limit)
     rows = Rows(report / "clean.jsonl", cases.mark_of("clean", Path(finder), SENSITIVITIES))
     keys = [named.key for named in pictures]
     return cases.fill_up(rows, pictures, keys, partial(measure, finder=finder), workers, "clean")

@@ -17,7 +17,7 @@ from mendpix.evaluation.statistics import Estimate
 from mendpix.restoration.presets import NOISE
 from mendpix.restoration.restore import MAX_AREA
 from mendpix.restoration.sensitivity import SENSITIVITY
-from restoration_cases import DESTROYED, FOLDERS, RESAMPLES, mean
+from restoration_cases import DESTROYED, FOLDERS, LARGE, RESAMPLES, mean
 from restoration_clean import ALLOWED, CHANGED, SENSITIVITIES
 from restoration_damaged import FOLDERS as PHOTOS
 from restoration_edges import RUNS as EDGE_RUNS
@@ -133,13 +133,8 @@ def csv_of(numbers: Numbers) -> str:
 def gather(measured: Mapping[str, Rows]) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
     """Average everything that was measured."""
     yield from _gather_damaged(measured["damaged"])
-    for finder, preset in _clean_columns(measured["clean"]):
-        for place, level in enumerate(SENSITIVITIES):
-            shares = [row["shares"][finder][preset][place] for row in measured["clean"]]
-            key = "clean", preset, f"{finder} at {level:g}"
-            yield (*key, "marked"), mean(shares)
-            yield (*key, "any"), mean(float(share > 0) for share in shares)
-            yield (*key, "changed"), mean(float(share > CHANGED) for share in shares)
+    for part, rows in zip(("clean", LARGE), _by_size(measured["clean"]), strict=True):
+        yield from _gather_clean(part, rows)
     for noise in NOISES:
         own = [row for row in measured["noise"] if row["noise"] == noise.name]
         for method in DENOISED if own else ():
@@ -159,6 +154,16 @@ def gather(measured: Mapping[str, Rows]) -> Iterator[tuple[tuple[str, str, str, 
                 yield ("edges", run, mask, measure), mean(values)
         if own:
             yield ("edges", run, "steps", "steps"), mean(row["steps"] for row in own)
+
+
+def _gather_clean(part: str, rows: Rows) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
+    for finder, preset in _clean_columns(rows):
+        for place, level in enumerate(SENSITIVITIES):
+            shares = [row["shares"][finder][preset][place] for row in rows]
+            key = part, preset, f"{finder} at {level:g}"
+            yield (*key, "marked"), mean(shares)
+            yield (*key, "any"), mean(float(share > 0) for share in shares)
+            yield (*key, "changed"), mean(float(share > CHANGED) for share in shares)
 
 
 def _gather_damaged(rows: Rows) -> Iterator[tuple[tuple[str, str, str, str], Estimate]]:
@@ -339,7 +344,7 @@ def _damaged(rows: Rows, numbers: Numbers) -> Iterator[str]:
 
 
 def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
-    rows = measured["clean"]
+    rows, large = _by_size(measured["clean"])
     for done in measured["calibrate"]:
         recall = ", ".join(f"{kind} {100 * value:.0f} %" for kind, value in done["recall"].items())
         yield (
@@ -388,6 +393,15 @@ def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
     worst = [(row["key"], row["shares"]["network"]["auto"][place]) for row in ordered[:WORST]]
     named = ", ".join(f"{key} {100 * share:.2f} %" for key, share in worst if share > 0)
     yield f"Most of their pixels marked by it: {named or 'none has any mark'}."
+    if large:
+        marked = ", ".join(f"{100 * row['shares']['network']['auto'][place]:.2f}" for row in large)
+        yield (
+            "**Larger photos** are looked at at more than one size, which can only add marks, and no threshold was chosen "
+            f"by them. Of {len(large)} sound photos of 768 × 512 px (`cases/{LARGE}`), looked at at two sizes, "
+            f"{number(100 * numbers.get(LARGE, 'auto', default, 'marked').mean, 2)} % of the pixels are marked, and "
+            f"{number(100 * numbers.get(LARGE, 'auto', default, 'changed').mean, 0)} % of the photos are changed; one "
+            f"by one, in % of their pixels: {marked}."
+        )
 
 
 def _families(rows: Rows, numbers: Numbers, minutes: float) -> Iterator[str]:
@@ -504,6 +518,12 @@ def _edges(rows: Rows, numbers: Numbers, minutes: float) -> Iterator[str]:
 def _left_out() -> list[tuple[str, str]]:
     """List each family and the run that has not seen it."""
     return [(family, f"without-{group}") for group, families in GROUPS.items() if group != ALL for family in families]
+
+
+def _by_size(rows: Rows) -> tuple[Rows, Rows]:
+    """Part the validation pictures from the large photos."""
+    large = [row for row in rows if row["key"].startswith(f"{LARGE}/")]
+    return [row for row in rows if row not in large], large
 
 
 def _clean_columns(rows: Rows) -> list[tuple[str, str]]:
