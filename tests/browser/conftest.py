@@ -71,9 +71,20 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, chromium: Any, server: str) -> Iterator[Any]:
-    """The page as it is when it is ready; whatever it complains of in the console fails the test."""
-    width, height = request.param
-    phone = request.param == PHONE
+    """The page on a desktop and on a phone, as it is when it is ready."""
+    yield from _opened(chromium, server, request.param)
+
+
+@pytest.fixture
+def desktop(chromium: Any, server: str) -> Iterator[Any]:
+    """The page on a desktop alone, for what does not depend on where things stand."""
+    yield from _opened(chromium, server, DESKTOP)
+
+
+def _opened(chromium: Any, server: str, size: tuple[int, int]) -> Iterator[Any]:
+    """Open the page; whatever it complains of in the console fails the test."""
+    width, height = size
+    phone = size == PHONE
     context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=phone, is_mobile=phone)
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

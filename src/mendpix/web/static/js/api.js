@@ -12,10 +12,15 @@ export class Problem extends Error {
   }
 }
 
+/** True if the server no longer holds what was asked for: it lets go of old pictures, and of all when it stops. */
+export const isGone = (error) => error instanceof Problem && error.status === 404;
+
 /** True if it was the visitor who stopped it. */
 export const wasCancelled = (error) => error?.name === "AbortError";
 
 const aborted = () => new DOMException("cancelled", "AbortError");
+const unreachable = () => new Problem("The server does not answer. Is “mendpix serve” still running?");
+const MOST_FAILURES = 4;
 
 async function problemOf(answer) {
   let facts = {};
@@ -26,11 +31,11 @@ async function problemOf(answer) {
   }
   let detail = typeof facts.detail === "string" ? facts.detail : facts.title;
   detail ??= `The server answered ${answer.status} ${answer.statusText}.`;
-  if (answer.status === 429) {
-    const wait = answer.headers.get("Retry-After");
-    detail = `The server is busy with other pictures. Try again${wait ? ` in ${wait} s` : " soon"}.`;
+  if (answer.status === 401) {
+    detail =
+      "This server wants to be opened with its token. Open the link that “mendpix serve” printed, with ?token=….";
   }
-  if (answer.status === 401) detail = "This server asks for a token. Open the address with ?token=… that it printed.";
+  facts.waitS = Number(answer.headers.get("Retry-After")) || 5;
   return new Problem(detail, answer.status, facts);
 }
 
@@ -40,19 +45,47 @@ async function ask(path, options = {}) {
     answer = await fetch(path.startsWith("/") ? path : `${ROOT}/${path}`, { credentials: "same-origin", ...options });
   } catch (error) {
     if (wasCancelled(error)) throw error;
-    throw new Problem("The server does not answer. Is “mendpix serve” still running?");
+    throw unreachable();
   }
   if (!answer.ok) throw await problemOf(answer);
   return answer;
+}
+
+/** Ask, and as long as the server's queue is full, wait and ask again; whoever watches is told how long. */
+async function patiently(send, { onProgress = () => {}, signal = null } = {}) {
+  for (;;) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      for (let left = Math.min(60, error.facts.waitS); left > 0; left--) {
+        onProgress(null, "", "full", { leftS: left });
+        await pause(1000, signal);
+      }
+    }
+  }
+}
+
+/** Let time pass; an abort ends it at once. */
+function pause(forMs, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(aborted());
+    const stop = () => {
+      clearTimeout(timer);
+      reject(aborted());
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, forMs);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
 }
 
 const askJson = async (path, options) => (await ask(path, options)).json();
 
 /** Which models there are: name, kind, description, available, default. */
 export const models = async () => (await askJson("models")).models;
-
-/** Version and queue of the server. */
-export const health = () => askJson("health");
 
 /** Bytes of something of a picture, or of a link that the server gave. */
 export const blobAt = async (path, signal) => (await ask(path, { signal })).blob();
@@ -67,13 +100,15 @@ export function previewUrl(id, px, box = null) {
 export const artifactsUrl = (id, px) => `${ROOT}/pictures/${id}/artifacts?px=${px}`;
 
 /** Give the server a picture; answers with what it is: id, width, height, format, name and so on. */
-export function upload(file, { onProgress = () => {}, signal = null } = {}) {
+export const upload = (file, watch = {}) => patiently(() => send(file, watch), watch);
+
+function send(file, { onProgress = () => {}, signal = null }) {
   // fetch tells nothing of the way up; a 24-megapixel photo over a phone's connection takes a while
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `${ROOT}/pictures`);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onerror = () => reject(new Problem("The server does not answer. Is “mendpix serve” still running?"));
+    request.onerror = () => reject(unreachable());
     request.onabort = () => reject(aborted());
     request.onload = async () => {
       const headers = { "Retry-After": request.getResponseHeader("Retry-After") ?? "" };
@@ -90,9 +125,6 @@ export function upload(file, { onProgress = () => {}, signal = null } = {}) {
   });
 }
 
-/** Forget a picture on the server; one that is gone already is no trouble. */
-export const forget = (id) => fetch(`${ROOT}/pictures/${id}`, { method: "DELETE" }).catch(() => {});
-
 function formOf(fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
@@ -103,10 +135,13 @@ function formOf(fields) {
   return form;
 }
 
-/** Fill what is white in a mask. Fields: picture, mask, model, dilate, finish, holes, exclude. */
+/** Fill what is white in a mask. Fields: picture, mask, model, dilate, finish, holes, exclude (a mask, too). */
 export const inpaint = (fields, watch) => work("inpaint", fields, watch);
 
-/** Find damage, and mend it unless `dry_run`. Fields: picture, preset, sensitivity, max_area, mask, dry_run. */
+/**
+ * Find damage, and mend it unless `dry_run`. Fields: picture, preset, sensitivity, max_area, mask, dry_run. Too much
+ * damage is a Problem of status 409 whose facts have `share` and `mask`, the address of what was found.
+ */
 export const restore = (fields, watch) => work("restore", fields, watch);
 
 /** Look for what seems filled. Fields: picture. */
@@ -115,7 +150,8 @@ export const detect = (fields, watch) => work("detect", fields, watch);
 /** Start a job, follow it to its end, answer with its result; an abort cancels it on the server, too. */
 async function work(verb, fields, { onProgress = () => {}, signal = null } = {}) {
   const headers = { Accept: "application/json", Prefer: "respond-async" };
-  const answer = await ask(`${ROOT}/${verb}`, { method: "POST", headers, body: formOf(fields), signal });
+  const order = { method: "POST", headers, body: formOf(fields), signal };
+  const answer = await patiently(() => ask(`${ROOT}/${verb}`, order), { onProgress, signal });
   const body = await answer.json();
   if (answer.status !== 202) return body; // done at once
   const job = { id: body.id, url: `${ROOT}/jobs/${body.id}`, events: body.events ?? `${ROOT}/jobs/${body.id}/events` };
@@ -131,7 +167,9 @@ async function work(verb, fields, { onProgress = () => {}, signal = null } = {})
     throw new Problem(problem.detail ?? "The work failed on the server.", problem.status ?? 500, problem);
   }
   if (state.status === "cancelled") throw aborted();
-  return typeof state.result === "string" ? askJson(state.result, { headers: { Accept: "application/json" } }) : state.result;
+  return typeof state.result === "string"
+    ? askJson(state.result, { headers: { Accept: "application/json" } })
+    : state.result;
 }
 
 /** Wait for a job to end: by its events, or by asking now and then where events do not come through. */
@@ -139,6 +177,7 @@ function ended(job, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const source = new EventSource(job.events);
     let timer = 0;
+    let failures = 0;
     const stop = (settle, value) => {
       source.close();
       clearInterval(timer);
@@ -159,10 +198,11 @@ function ended(job, onProgress, signal) {
       timer ||= setInterval(async () => {
         try {
           const state = await askJson(job.url);
+          failures = 0;
           onProgress(state.progress ?? null, state.stage ?? "", state.status, state);
           if (!["waiting", "running"].includes(state.status)) stop(resolve);
         } catch (error) {
-          stop(reject, error);
+          if (error.status || ++failures === MOST_FAILURES) stop(reject, error); // a phone's network comes and goes
         }
       }, 700);
     };

@@ -1,19 +1,19 @@
 // Puts the page together: which button does what. Knows every module; does no work of its own.
 
-import * as api from "./api.js";
 import * as busy from "./busy.js";
 import { Compare } from "./compare.js";
-import { byId, make, percent, save, saveBlob, seconds } from "./dom.js";
+import { byId, percent, saveBlob, seconds } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { Editor } from "./editor.js";
 import * as files from "./files.js";
 import { listen as listenToGestures } from "./gestures.js";
 import { Holes } from "./holes.js";
+import { Methods } from "./methods.js";
+import { brushSliders, maskButtons, maskLook, toolButtons } from "./paintpanel.js";
 import { Queue } from "./queue.js";
 import { queuePanel } from "./queueview.js";
 import { Refill } from "./refill.js";
 import { restorePanel } from "./restore.js";
-import { clear, grow, invert } from "./shapes.js";
 import * as shortcuts from "./shortcuts.js";
 import { versionStrip } from "./strip.js";
 import { tabs } from "./tabs.js";
@@ -27,11 +27,17 @@ const doubt = new Doubt(editor);
 const compare = new Compare(editor);
 const refill = new Refill(editor, doubt);
 const queue = new Queue();
+const methods = new Methods();
+const holes = new Holes(editor, methods);
 const openTab = tabs();
 view.marks.push((context) => painter.draw(context, view));
 
 const canPaint = () => Boolean(editor.version) && !busy.isBusy() && !refill.isOpen && view.split === null;
 listenToGestures(view, painter, canPaint);
+toolButtons(editor);
+brushSliders(editor);
+maskLook(editor);
+const maskSteps = maskButtons(editor);
 
 // --- files
 
@@ -51,197 +57,176 @@ async function openMask(file) {
   if (editor.version) await busy.run("Loading the mask", () => editor.loadMask(file));
 }
 
+const choosePhotos = () => byId("photo-file").click();
 files.listen({ photos: openPhotos, mask: openMask }, () => Boolean(editor.version));
-for (const id of ["open", "open-first"]) byId(id).addEventListener("click", () => byId("photo-file").click());
+for (const id of ["open", "open-first"]) byId(id).addEventListener("click", choosePhotos);
 addEventListener("beforeunload", (event) => !editor.saved && event.preventDefault());
 
-function download() {
-  if (!editor.version) return false;
-  save(api.fileUrl(editor.version.id), editor.version.name);
+async function download() {
+  if (!editor.version) return;
+  const file = await busy.run("Writing the file", (watch) => editor.file(watch));
+  if (!file) return;
+  saveBlob(file, editor.version.name);
   editor.saved = true;
 }
-
-// --- tools
-
-const toolButtons = [...document.querySelectorAll("[data-tool]")];
-for (const button of toolButtons) button.addEventListener("click", () => painter.choose(button.dataset.tool));
-const sizeSlider = byId("size");
-const most = () => (editor.version ? Math.max(60, Math.min(editor.version.width, editor.version.height) / 2) : 400);
-const toSlider = (size) => (100 * Math.log(size)) / Math.log(most()); // small sizes get most of the way
-painter.addEventListener("change", () => {
-  for (const button of toolButtons) button.setAttribute("aria-pressed", String(button.dataset.tool === painter.tool));
-  sizeSlider.value = toSlider(painter.size);
-  byId("size-value").textContent = `${painter.size} px`;
-  sizeSlider.setAttribute("aria-valuetext", `${painter.size} pixels`);
-  view.stage.dataset.cursor = painter.tool === "hand" ? "grab" : "none";
-  view.redraw();
-});
-sizeSlider.addEventListener("input", () => painter.resize(most() ** (sizeSlider.value / 100)));
-byId("hardness").addEventListener("input", (event) => {
-  painter.hardness = event.target.value / 100;
-  byId("hardness-value").textContent = `${event.target.value} %`;
-});
-byId("pressure").addEventListener("change", (event) => (painter.pressure = event.target.checked));
-
-// --- the mask
-
-const step = (work) => () => editor.mask && !busy.isBusy() && editor.remember(work(editor.mask));
-const growBy = () => Math.max(1, Number(byId("grow-px").value) || 1);
-const onMask = {
-  invert: step(invert),
-  clear: step(clear),
-  grow: step((mask) => grow(mask, growBy())),
-  shrink: step((mask) => grow(mask, -growBy())),
-};
-for (const [name, work] of Object.entries(onMask)) byId(`mask-${name}`).addEventListener("click", work);
-byId("mask-upload").addEventListener("click", () => byId("mask-file").click());
-byId("mask-download").addEventListener("click", async () => {
-  const stem = editor.version.name.replace(/\.[^.]+$/, "");
-  saveBlob(await editor.maskFile(), `${stem}-mask.png`);
-});
-byId("mask-look").addEventListener("change", (event) => {
-  const [colour, look] = event.target.value.split(" ");
-  Object.assign(view, { colour, hatched: look === "hatched" });
-  view.redraw();
-});
+byId("download").addEventListener("click", download);
 
 // --- filling
 
-const modelSelect = byId("model");
-let models = [];
-async function fetchModels() {
-  models.push(...(await api.models()).filter(({ kind }) => !["detector", "damage"].includes(kind)));
-  const toCompare = ({ description }) => description.includes("to compare");
-  const option = (model) => make("option", {
-    value: model.name,
-    text: model.name === "auto" ? "auto (recommended)" : model.name,
-    disabled: !model.available,
-    selected: model.default,
-  });
-  modelSelect.replaceChildren(
-    make("optgroup", { label: "To use" }, ...models.filter((model) => !toCompare(model)).map(option)),
-    make("optgroup", { label: "To compare" }, ...models.filter(toCompare).map(option)),
-  );
-  describeModel();
-}
-function describeModel() {
-  const model = models.find(({ name }) => name === modelSelect.value);
-  const text = model?.description ?? "";
-  byId("model-why").textContent = text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "";
-}
-modelSelect.addEventListener("change", describeModel);
-const holes = new Holes(editor, models);
-
 async function fill() {
-  if (!editor.version) return false;
+  if (!editor.version) return;
   if (editor.mask.isEmpty) return busy.say("Nothing is marked yet: paint over what should go, then fill.");
   refill.close();
   compare.slide(false);
-  const options = { model: modelSelect.value, dilate: Number(byId("dilate").value) || 0 };
+  const dilate = Math.max(0, Number(byId("dilate").value) || 0);
+  const options = { model: methods.chosen, dilate, finish: byId("finish").value };
   const made = await busy.run("Filling", (watch) => editor.fill(options, watch));
   if (!made) return;
   const told = `Filled in ${seconds(made.seconds)}. ${byId("score-words").textContent}`;
   if (view.width < 600) busy.say(told); // the sheet hides the result
-  else byId("announce").textContent = told;
+  byId("announce").textContent = told;
 }
 byId("fill").addEventListener("click", fill);
-byId("fill-found").addEventListener("click", fill);
-painter.addEventListener("step", () => byId("on-release").checked && painter.tool !== "eraser" && fill());
+painter.addEventListener("step", ({ detail }) => byId("on-release").checked && detail.marks && fill());
 byId("cancel").addEventListener("click", busy.cancel);
 byId("judge").addEventListener("click", async () => {
-  const done = await busy.run("Looking for doubtful places", async (watch) => {
-    await editor.judge(watch);
-    return true;
-  });
-  if (done) doubt.toggle(true);
+  const work = (watch) => editor.judge(watch).then(() => true);
+  if (await busy.run("Looking for doubtful places", work)) doubt.toggle(true);
 });
+
+// --- steps
+
+function writeHistory() {
+  const { canUndo, canRedo, undoLabel, redoLabel } = editor.history;
+  const write = (id, can, title) => Object.assign(byId(id), { disabled: !can, title });
+  write("undo", canUndo, canUndo ? `Undo: ${undoLabel}` : "Undo");
+  write("redo", canRedo, canRedo ? `Redo: ${redoLabel}` : "Redo");
+}
+editor.history.addEventListener("change", writeHistory);
+
+function step(verb) {
+  if (busy.isBusy()) return;
+  refill.close();
+  editor.history[verb]();
+}
+for (const verb of ["undo", "redo"]) byId(verb).addEventListener("click", () => step(verb));
 
 // --- what is shown
 
-editor.history.addEventListener("change", writeHistory);
-function writeHistory() {
-  const { history } = editor;
-  for (const [id, can, label] of [["undo", history.canUndo, history.undoLabel], ["redo", history.canRedo, history.redoLabel]]) {
-    byId(id).disabled = !can;
-    byId(id).title = `${id === "undo" ? "Undo" : "Redo"}${can ? `: ${label}` : ""}`;
-  }
-}
-const undo = () => !busy.isBusy() && (refill.close(), editor.history.undo());
-const redo = () => !busy.isBusy() && (refill.close(), editor.history.redo());
-byId("undo").addEventListener("click", undo);
-byId("redo").addEventListener("click", redo);
-
 editor.addEventListener("version", () => {
   const { version } = editor;
-  document.body.classList.toggle("has-photo", Boolean(version));
-  document.body.classList.toggle("has-result", Boolean(version?.source) || Boolean(version?.judged));
-  byId("welcome").hidden = Boolean(version);
-  byId("facts").textContent = `${version.name} · ${version.width} × ${version.height} px · ${version.format}`;
-  document.title = `${version.name} – mendpix`;
+  const { name, width, height, format, source, judged, share } = version;
+  document.body.classList.add("has-photo");
+  document.body.classList.toggle("has-result", Boolean(source) || Boolean(judged));
+  byId("welcome").hidden = true;
+  byId("facts").textContent = `${name} · ${width} × ${height} px · ${format}`;
+  document.title = `${name} – mendpix`;
   byId("download").disabled = false;
-  byId("took").textContent = version.seconds ? `${percent(version.share ?? 0)} filled in ${seconds(version.seconds)}.` : "";
+  byId("took").textContent = version.seconds ? `${percent(share ?? 0)} filled in ${seconds(version.seconds)}.` : "";
 });
+
+const ON_MASK = ["fill", "fill-found", "mask-clear", "mask-grow", "mask-shrink", "mask-download"];
 editor.addEventListener("mask", () => {
   const empty = editor.mask.isEmpty;
-  for (const id of ["fill", "fill-found", "mask-clear", "mask-grow", "mask-shrink", "mask-download"]) byId(id).disabled = empty;
-  byId("hint").hidden = !empty || Boolean(editor.version.source);
-  if (!empty) view.showMask = true;
+  for (const id of ON_MASK) byId(id).disabled = empty;
+  byId("avoid-clear").disabled = editor.avoided.isBlank;
+  if (!empty || !editor.avoided.isBlank) view.showMask = true;
+  showMarks();
 });
-view.addEventListener("move", () => (byId("zoom").textContent = `${Math.round(view.scale * view.ratio * 100)} %`));
-const actual = () => view.zoom(1 / (view.scale * view.ratio));
-const zooms = { "zoom-in": () => view.zoom(1.4), "zoom-out": () => view.zoom(1 / 1.4), fit: () => view.fit(), zoom: actual };
+painter.addEventListener("change", showMarks);
+
+/** What must not be copied is shown while one marks or erases, and not over the result. */
+function showMarks() {
+  view.showAvoided = ["avoid", "eraser"].includes(painter.tool) || !editor.mask?.isEmpty;
+  view.redraw();
+  writeHint();
+}
+
+function writeHint() {
+  const first = Boolean(editor.mask?.isEmpty) && !editor.version.source;
+  const avoids = Boolean(editor.version) && painter.tool === "avoid";
+  byId("hint").hidden = !avoids && !first;
+  byId("hint-fill").hidden = avoids;
+  byId("hint-avoid").hidden = !avoids;
+}
+
+const zooms = {
+  "zoom-in": () => view.zoom(1.4),
+  "zoom-out": () => view.zoom(1 / 1.4),
+  fit: () => view.fit(),
+  zoom: () => view.zoom(1 / (view.scale * view.ratio)),
+};
 for (const [id, work] of Object.entries(zooms)) byId(id).addEventListener("click", work);
+view.addEventListener("move", () => (byId("zoom").textContent = `${Math.round(view.scale * view.ratio * 100)} %`));
 byId("doubt").addEventListener("click", () => doubt.toggle());
-byId("download").addEventListener("click", download);
+
+function leave() {
+  if (busy.isBusy()) busy.cancel();
+  else if (refill.isOpen) refill.close();
+  else compare.slide(false);
+}
+
+function hideMask() {
+  view.showMask = !view.showMask;
+  view.redraw();
+}
+
+function openSheet(open) {
+  document.body.classList.toggle("sheet-open", open);
+  byId("sheet-handle").setAttribute("aria-expanded", String(open));
+}
+byId("sheet-handle").addEventListener("click", () => openSheet(!document.body.classList.contains("sheet-open")));
+byId("avoid").addEventListener("click", () => openSheet(false)); // on a phone the sheet hides what is to be painted
+
+// --- keys
 
 const help = byId("help-sheet");
 const openHelp = () => help.open || help.showModal();
 byId("help").addEventListener("click", openHelp);
 byId("help-close").addEventListener("click", () => help.close());
+const tools = ["brush", "eraser", "rectangle", "lasso", "avoid", "hand"];
 shortcuts.writeSheet();
 shortcuts.listen({
-  ...Object.fromEntries(["brush", "eraser", "rectangle", "lasso", "hand"].map((tool) => [tool, () => painter.choose(tool)])),
+  ...Object.fromEntries(tools.map((tool) => [tool, () => painter.choose(tool)])),
   smaller: () => painter.resize(Math.min(painter.size - 1, painter.size / 1.2)),
   larger: () => painter.resize(Math.max(painter.size + 1, painter.size * 1.2)),
-  fill,
-  undo,
-  redo,
-  cancel: () => (busy.isBusy() ? busy.cancel() : refill.isOpen ? refill.close() : compare.slide(false)),
-  invert: onMask.invert,
-  clear: onMask.clear,
+  fill: () => (editor.version ? fill() : false),
+  undo: () => step("undo"),
+  redo: () => step("redo"),
+  cancel: leave,
+  invert: maskSteps.invert,
+  clear: maskSteps.clear,
   hold: (on) => compare.press(on),
   slide: () => compare.toggle(),
   doubt: () => (byId("doubt").disabled ? false : doubt.toggle()),
-  mask: () => ((view.showMask = !view.showMask), view.redraw()),
-  zoomIn: () => view.zoom(1.4),
-  zoomOut: () => view.zoom(1 / 1.4),
-  fit: () => view.fit(),
-  actual,
-  open: () => byId("photo-file").click(),
-  download,
+  mask: hideMask,
+  zoomIn: zooms["zoom-in"],
+  zoomOut: zooms["zoom-out"],
+  fit: zooms.fit,
+  actual: zooms.zoom,
+  open: choosePhotos,
+  download: () => (editor.version ? download() : false),
   help: openHelp,
 });
 
-byId("sheet-handle").addEventListener("click", () => {
-  const open = document.body.classList.toggle("sheet-open");
-  byId("sheet-handle").setAttribute("aria-expanded", String(open));
-});
+// --- other parts of the panel
 
-restorePanel(editor);
-queuePanel(queue, editor, () => modelSelect.value, async (item) => {
+async function lookAt(item) {
   await busy.run("Opening", async () => {
-    const { source } = item.result;
-    await editor.openPicture(source);
+    await editor.openPicture(item.result.source);
     await editor.adopt(item.result, { label: "From the queue" });
     editor.saved = true;
     openTab("remove");
   });
-});
+}
+
+restorePanel(editor, fill);
+queuePanel(queue, editor, () => methods.chosen, lookAt);
 versionStrip(editor);
 writeHistory();
 painter.choose("brush");
 try {
-  await fetchModels();
+  await methods.fetch();
   holes.write();
 } catch (error) {
   busy.fail(error);

@@ -4,18 +4,19 @@ import { wasCancelled } from "./api.js";
 import { byId, icon, make } from "./dom.js";
 
 const LATE_MS = 350;
+const MOST_NOTES = 2;
 const STAGES = {
-  waiting: "Waiting for other pictures",
-  read: "Reading",
-  plan: "Looking at the holes",
-  choose: "Choosing methods",
-  open: "Loading the model",
-  fill: "Filling",
-  first_fill: "First draft",
-  find: "Looking for damage",
-  detect: "Looking for doubtful places",
-  paste: "Putting it in place",
+  reading: "Reading",
+  filling: "Filling",
+  drawing: "Filling",
+  "opening the models": "Loading the models",
+  "looking for damage": "Looking for damage",
+  "looking at it": "Looking for doubtful places",
+  detecting: "Looking for doubtful places",
+  pasting: "Putting it in place",
+  "bringing back": "The server had let the photo go: sending it again",
 };
+const OTHERS = "The server is busy with other pictures";
 
 let current = null;
 
@@ -48,11 +49,13 @@ export async function run(label, work) {
     if (text + rest !== told) words.textContent = told = text + rest;
   };
   show(label, 0);
+  byId("notes").replaceChildren(); // what was said is of what was done before
   document.body.classList.add("busy");
   const timer = setTimeout(() => (box.hidden = false), LATE_MS);
-  const onProgress = (share, stage = "", status = "running") => {
-    const name = status === "waiting" ? STAGES.waiting : STAGES[stage] ?? label;
-    show(name, share ?? 0);
+  const onProgress = (share, stage = "", status = "running", { leftS = 0 } = {}) => {
+    if (status === "full") show(`${OTHERS}: asking again in ${leftS} s`, 0);
+    else if (status === "waiting") show(`${OTHERS}; yours is waiting`, 0);
+    else show(STAGES[stage] ?? label, share ?? 0);
   };
   try {
     return await work({ signal: control.signal, onProgress });
@@ -81,13 +84,22 @@ export function fail(error) {
 }
 
 function note(sentence, kind, forMs) {
-  const text = sentence.slice(0, 1).toUpperCase() + sentence.slice(1); // the server's begin small, for command lines
+  // the server's begin small and may lack their full stop, for command lines
+  const text = sentence.slice(0, 1).toUpperCase() + sentence.slice(1) + (/[.?!]$/.test(sentence) ? "" : ".");
   const list = byId("notes");
   for (const old of list.children) if (old.dataset.text === text) old.remove();
   const close = make("button", { type: "button", class: "quiet", "aria-label": "Close message" }, icon("close"));
-  const box = make("div", { class: `note ${kind}`, "data-text": text, role: kind ? "alert" : "status" }, make("span", { text }), close);
+  const box = make(
+    "div",
+    { class: `note ${kind}`, "data-text": text, role: kind ? "alert" : "status" },
+    make("span", { text }),
+    close,
+  );
   close.addEventListener("click", () => box.remove());
   list.append(box);
-  while (list.children.length > 3) list.firstChild.remove();
-  if (forMs) setTimeout(() => box.remove(), forMs);
+  while (list.children.length > MOST_NOTES) list.firstChild.remove();
+  const goSoon = () => setTimeout(() => box.remove(), forMs);
+  if (forMs && current)
+    document.addEventListener("idle", goSoon, { once: true }); // time to read begins afterwards
+  else if (forMs) goSoon();
 }

@@ -2,7 +2,6 @@
 // Knows the editor's view; asks the server for nothing but the old picture's preview.
 
 import { byId } from "./dom.js";
-import { Shown } from "./picture.js";
 
 /** Before and after. */
 export class Compare {
@@ -17,7 +16,12 @@ export class Compare {
     this.hold = byId("hold");
     this.button.addEventListener("click", () => this.slide(!this.#slides));
     this.slider.addEventListener("input", () => this.#draw());
-    for (const [name, on] of [["pointerdown", true], ["pointerup", false], ["pointerleave", false], ["pointercancel", false]]) {
+    for (const [name, on] of [
+      ["pointerdown", true],
+      ["pointerup", false],
+      ["pointerleave", false],
+      ["pointercancel", false],
+    ]) {
       this.hold.addEventListener(name, () => this.press(on));
     }
     this.hold.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && this.press(true));
@@ -62,7 +66,7 @@ export class Compare {
     byId("split-line").style.left = `${share * 100}%`;
     if (active && this.#before?.version.id !== original.id) {
       try {
-        this.#before = await new Shown(original, () => view.redraw()).open();
+        this.#before = await this.editor.shown(original);
       } catch {
         this.#before = null;
       }

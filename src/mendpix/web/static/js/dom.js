@@ -7,7 +7,7 @@ export function byId(id) {
   return found;
 }
 
-/** Make an element. `facts` are attributes; `on…` functions are listeners, `text` is its text, `false` leaves one out. */
+/** Make an element. `facts` are attributes; `on…` are listeners, `text` is its text, `false` leaves one out. */
 export function make(name, facts = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(facts)) {
@@ -47,6 +47,15 @@ export function saveBlob(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** Write the value of sliders, in per cent, beside their names: in the element with the slider's id and "-value". */
+export function shares(...ids) {
+  for (const id of ids) {
+    const write = () => (byId(`${id}-value`).textContent = `${byId(id).value} %`);
+    byId(id).addEventListener("input", write);
+    write();
+  }
+}
+
 /** True while keys belong to a field that the visitor types into. */
 export function isTyping(target) {
   if (target.isContentEditable || target.matches?.("textarea, select")) return true;
@@ -61,5 +70,7 @@ export function percent(share) {
 
 /** Seconds as a person says them. */
 export function seconds(value) {
-  return value < 60 ? `${value.toFixed(value < 10 ? 1 : 0)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  return value < 60
+    ? `${value.toFixed(value < 10 ? 1 : 0)} s`
+    : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }

@@ -1,5 +1,5 @@
-// Shows where the result looks filled: the map as a glow, each doubtful place as a numbered button and a line in a list.
-// Knows the server's map and regions; what is done about a place is up to who listens for "pick".
+// Shows where the result looks filled: the map as a glow, each doubtful place as a numbered button and a line in a
+// list. Knows the server's map and regions; what is done about a place is up to who listens for "pick".
 
 import { artifactsUrl, blobAt } from "./api.js";
 import { byId, make, percent } from "./dom.js";
@@ -7,6 +7,7 @@ import { encodeGrey } from "./png.js";
 
 const MAP_PX = 1536;
 const DOUBTFUL = 128;
+const BADGE_PX = 30;
 
 /** A score in words; they are careful, since copied places look real to the detector. */
 export function inWords(score) {
@@ -18,17 +19,19 @@ export function inWords(score) {
 }
 
 /**
- * The map of a version, and around what was mended in it, that of the versions before: a place that was mended leaves the
- * other doubtful places as they were.
+ * The map of a version, and around what was mended in it, that of the versions before: a place that was mended leaves
+ * the other doubtful places as they were.
  */
-async function mapOf(version) {
-  const maps = version.maps ?? [{ id: version.id, cut: null }];
+async function mapOf(version, editor, watch) {
+  const maps = version.maps ?? [{ version, cut: null }];
   const small = Math.min(1, MAP_PX / Math.max(version.width, version.height));
   const canvas = new OffscreenCanvas(Math.ceil(version.width * small), Math.ceil(version.height * small));
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillRect(0, 0, canvas.width, canvas.height);
-  for (const { id, cut } of maps) {
-    const bitmap = await createImageBitmap(await blobAt(artifactsUrl(id, MAP_PX)));
+  for (const { version: one, cut } of maps) {
+    const bitmap = await createImageBitmap(
+      await editor.holding(one, watch, () => blobAt(artifactsUrl(one.id, MAP_PX))),
+    );
     if (cut) context.clearRect(...cut.map((value) => value * small));
     context.globalCompositeOperation = "lighten";
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
@@ -41,7 +44,7 @@ async function mapOf(version) {
 export function inherit(version, before, region, growPx) {
   const [x, y, w, h] = region.box;
   const cut = [x - growPx, y - growPx, w + 2 * growPx, h + 2 * growPx];
-  version.maps = [...(before.maps ?? [{ id: before.id, cut: null }]), { id: version.id, cut }];
+  version.maps = [...(before.maps ?? [{ version: before, cut: null }]), { version, cut }];
   version.regions = [...(before.regions ?? []).filter((one) => one !== region), ...(version.regions ?? [])];
   version.partial = true;
 }
@@ -84,7 +87,7 @@ export class Doubt extends EventTarget {
     this.#drawn = version.id;
     view.heat = null;
     try {
-      const heat = glow(await mapOf(version));
+      const heat = glow(await mapOf(version, this.editor));
       if (this.#drawn === version.id) view.heat = heat;
     } catch {
       this.#drawn = null; // no map any more: the list stays
@@ -93,9 +96,9 @@ export class Doubt extends EventTarget {
   }
 
   /** The doubtful pixels of a region as a mask file for the whole picture, grown by some pixels. */
-  async maskOf(region, growPx) {
+  async maskOf(region, growPx, watch) {
     const { width, height } = this.editor.version;
-    const map = await mapOf(this.editor.version);
+    const map = await mapOf(this.editor.version, this.editor, watch);
     const [x, y, w, h] = region.box;
     const [left, top] = [Math.max(0, x - growPx), Math.max(0, y - growPx)];
     const [right, bottom] = [Math.min(width, x + w + growPx), Math.min(height, y + h + growPx)];
@@ -132,20 +135,31 @@ export class Doubt extends EventTarget {
     const shown = this.regions.slice(0, 12);
     this.list.replaceChildren(
       ...shown.map((region, index) =>
-        make("li", {}, make("button", {
-          type: "button",
-          class: "row",
-          text: `${index + 1}  Doubt ${percent(region.mean)}, ${region.box[2]} × ${region.box[3]} px`,
-          onclick: () => this.#pick(index, true),
-        })),
+        make(
+          "li",
+          {},
+          make("button", {
+            type: "button",
+            class: "row",
+            text: `${index + 1}  Doubt ${percent(region.mean)}, ${region.box[2]} × ${region.box[3]} px`,
+            onclick: () => this.#pick(index, true),
+          }),
+        ),
       ),
     );
     byId("regions-part").hidden = !shown.length;
     const badges = byId("badges");
-    this.#badges = !this.on ? [] : shown.map((region, index) => {
-      const facts = { type: "button", class: "badge", text: String(index + 1), onclick: () => this.#pick(index, false) };
-      return [make("button", { ...facts, "aria-label": `Doubtful place ${index + 1}: mend it` }), region.box];
-    });
+    this.#badges = !this.on
+      ? []
+      : shown.map((region, index) => {
+          const facts = {
+            type: "button",
+            class: "badge",
+            text: String(index + 1),
+            onclick: () => this.#pick(index, false),
+          };
+          return [make("button", { ...facts, "aria-label": `Doubtful place ${index + 1}: mend it` }), region.box];
+        });
     badges.replaceChildren(...this.#badges.map(([badge]) => badge));
     this.#place();
   }
@@ -158,8 +172,12 @@ export class Doubt extends EventTarget {
 
   #place() {
     const { view } = this.editor;
+    const taken = [];
     for (const [badge, [x, y, w, h]] of this.#badges) {
       const place = view.toStage(x + w / 2, y + h / 2);
+      const isNear = (other) => Math.hypot(place.x - other.x, place.y - other.y) < BADGE_PX;
+      while (taken.some(isNear)) place.x += BADGE_PX; // side by side, so that each can be pressed
+      taken.push(place);
       badge.style.translate = `${place.x}px ${place.y}px`;
       badge.hidden = place.x < 0 || place.y < 0 || place.x > view.width || place.y > view.height;
     }

@@ -9,6 +9,11 @@ import * as maskfiles from "./maskfiles.js";
 import { Shown } from "./picture.js";
 import { clear } from "./shapes.js";
 
+const QUIET = { signal: null, onProgress: () => {} };
+
+/** True if a method takes what it fills with from elsewhere in the photo. */
+const isCopying = (model) => model === "auto" || model.startsWith("exemplar");
+
 /** Everything about the photo that is open. */
 export class Editor extends EventTarget {
   constructor(view, painter) {
@@ -16,11 +21,13 @@ export class Editor extends EventTarget {
     this.view = view;
     this.painter = painter;
     this.history = new History();
-    this.mask = null;
+    this.mask = null; // what is to be filled
+    this.avoided = null; // what must not be copied from
     this.version = null; // what is shown: the server's facts of the picture, and how it came about
     this.versions = []; // all of this visit, oldest first
     this.saved = true;
     painter.addEventListener("step", (event) => this.remember(event.detail));
+    this.history.addEventListener("change", () => this.mask && this.#tell("mask")); // a stroke may have been taken back
   }
 
   /** The photo as it was opened. */
@@ -32,34 +39,33 @@ export class Editor extends EventTarget {
 
   /** Remember a step that was taken on the mask. */
   remember(step) {
-    if (!step) return;
-    this.history.push(step);
-    this.#tell("mask");
+    if (step) this.history.push(step);
   }
 
   /** Open a file of the visitor. */
   async open(file, watch) {
     const onProgress = (share) => watch.onProgress(share * 0.9);
     const facts = await api.upload(file, { ...watch, onProgress });
-    await this.openPicture({ ...facts, label: "Photo", source: null }, file);
+    await this.openPicture({ ...facts, label: "Photo", source: null, upload: file });
   }
 
   /** Open a picture that the server holds already, with nothing done to it yet. */
-  async openPicture(version, file = null) {
-    const shown = await new Shown(version, () => this.view.redraw()).open();
-    this.file = file;
+  async openPicture(version) {
+    const shown = await this.shown(version);
     this.history.clear();
-    this.#newMask(version);
+    this.#newMasks(version);
     this.#add(version);
     this.#show(version, shown, true);
     this.painter.resize(Math.max(4, Math.min(version.width, version.height) * 0.05));
     this.saved = true;
   }
 
-  #newMask({ width, height }) {
-    this.mask = new Mask(width, height);
-    this.mask.addEventListener("change", () => this.view.redraw());
-    this.view.mask = this.painter.mask = this.mask;
+  #newMasks({ width, height }) {
+    this.painter.cancel();
+    for (const name of ["mask", "avoided"]) {
+      this[name] = this.view[name] = this.painter[name] = new Mask(width, height);
+      this[name].addEventListener("change", () => this.view.redraw());
+    }
   }
 
   #add(version) {
@@ -67,28 +73,83 @@ export class Editor extends EventTarget {
     this.#tell("versions");
   }
 
+  /** Mark nothing any more of what must not be copied from. */
+  copyFromEverywhere() {
+    this.remember(clear(this.avoided, "Copy from everywhere"));
+  }
+
+  /** What must not be copied from, as a file, or null. */
+  async avoidedFile() {
+    return this.avoided.isEmpty ? null : maskfiles.toPng(this.avoided);
+  }
+
   /** Fill the mask of the picture in view. Answers with the new version. */
   async fill(options, watch) {
     this.painter.release();
     if (this.mask.isEmpty) throw new Error("There is nothing to fill yet: paint over what should go.");
     const mask = await maskfiles.toPng(this.mask);
-    const made = await this.make(this.version, mask, options, watch);
+    const made = await this.make(this.version, mask, { ...options, exclude: await this.avoidedFile() }, watch);
     await this.adopt(made, { label: "Fill", clearMask: true });
     return made;
   }
 
   /** Fill a mask of any version, and answer with the result; the editor shows what it did before. */
-  async make(source, mask, { model, dilate = 0, choose = {}, label = "" }, watch) {
-    const holes = Object.keys(choose).length ? choose : null;
-    const answer = await api.inpaint({ picture: source.id, mask, model, dilate: dilate || null, holes }, watch);
-    const made = { model, dilate, choose, mask, label: label || `Filled, ${model}` };
-    return { ...answer, ...answer.picture, name: source.name, ...made, source };
+  async make(source, mask, { model, label = "", ...options }, watch) {
+    const made = { choose: {}, dilate: 0, finish: "none", exclude: null, ...options, model, mask, source };
+    const answer = await this.#fill(made, watch);
+    return { ...made, ...answer, ...answer.picture, name: source.name, label: label || `Filled, ${model}` };
+  }
+
+  /** Ask for what a version is made of. */
+  #fill({ source, mask, model, choose, dilate, finish, exclude }, watch) {
+    const copies = [model, ...Object.values(choose)].some(isCopying);
+    const fields = { mask, model, dilate, finish, exclude: copies ? exclude : null };
+    if (Object.keys(choose).length) fields.holes = choose;
+    return this.holding(source, watch, () => api.inpaint({ picture: source.id, ...fields }, watch));
+  }
+
+  /** Do something with a picture of the server; if the server has let it go meanwhile, bring it back first. */
+  async holding(version, watch, work) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!api.isGone(error)) throw error;
+      await this.#bringBack(version, watch ?? QUIET);
+      say(`The server had let “${version.name}” go; it has it again.`);
+      return work();
+    }
+  }
+
+  /** Send a photo once more, and fill once more what was filled: the same mask and method make the same pixels. */
+  async #bringBack(version, watch) {
+    if (version.upload) {
+      const onProgress = (share, _, ...rest) => watch.onProgress(share, "bringing back", ...rest);
+      const { id } = await api.upload(version.upload, { signal: watch.signal, onProgress });
+      version.id = id;
+      if (version.judged) await api.detect({ picture: id }, watch);
+    } else if (version.source && version.mask) {
+      const { picture, ...answer } = await this.#fill(version, watch);
+      Object.assign(version, { id: picture.id, artifacts: answer.artifacts, hole: answer.hole });
+    } else {
+      throw new Error(`The server no longer holds “${version.name}”. Open it again from your files.`);
+    }
+  }
+
+  /** Load what is to be seen of a version. */
+  shown(version, watch = QUIET) {
+    return this.holding(version, watch, () => new Shown(version, () => this.view.redraw()).open());
+  }
+
+  /** The version in view as a file. */
+  file(watch) {
+    const { version } = this;
+    return this.holding(version, watch, () => api.blobAt(api.fileUrl(version.id), watch.signal));
   }
 
   /** Show a version as a step that can be undone. */
   async adopt(version, { label, clearMask = false, opens = false }) {
     const before = { version: this.version, shown: this.view.picture };
-    const shown = await new Shown(version, () => this.view.redraw()).open();
+    const shown = await this.shown(version);
     const wiped = clearMask ? clear(this.mask) : null;
     this.#add(version);
     this.#show(version, shown, opens);
@@ -109,39 +170,54 @@ export class Editor extends EventTarget {
   }
 
   /** Go to an earlier version; of another photo, this begins anew. */
-  async goTo(version) {
+  async goTo(version, watch) {
     if (version === this.version) return;
     const root = (one) => (one.source ? root(one.source) : one);
     if (root(version) === this.original) return this.adopt(version, { label: "Go to a version" });
-    const shown = await new Shown(version, () => this.view.redraw()).open();
-    this.file = null;
+    const shown = await this.shown(version, watch);
     this.history.clear();
-    this.#newMask(version);
+    this.#newMasks(version);
     this.#show(version, shown, true);
   }
 
   /** Fill the same holes again, one of them with another method. */
   async change(number, model, watch) {
-    const { source, mask, choose, dilate, model: all } = this.version;
+    const { source, mask, choose, dilate, finish, exclude, model: all } = this.version;
     const choices = { ...choose, [number]: model };
-    const made = await this.make(source, mask, { model: all, dilate, choose: choices, label: `Hole ${number}: ${model}` }, watch);
+    const options = { model: all, dilate, finish, exclude, choose: choices, label: `Hole ${number}: ${model}` };
+    const made = await this.make(source, mask, options, watch);
     await this.adopt(made, { label: `Change hole ${number}` });
   }
 
   /** Look at the picture in view for what seems filled. */
   async judge(watch) {
-    const answer = await api.detect({ picture: this.version.id }, watch);
-    Object.assign(this.version, { score: answer.score, regions: answer.regions, artifacts: answer.artifacts, judged: true });
+    const { version } = this;
+    const answer = await this.holding(version, watch, () => api.detect({ picture: version.id }, watch));
+    const { score, regions, artifacts } = answer;
+    Object.assign(version, { score, regions, artifacts, judged: true });
     this.#tell("version");
   }
 
-  /** Find damage, and take it for the mask, as one step. Answers with its share of the picture. */
-  async find({ preset, sensitivity }, watch) {
-    const answer = await api.restore({ picture: this.version.id, preset, sensitivity, dry_run: true }, watch);
-    const { step } = await maskfiles.load(this.mask, await api.blobAt(answer.mask, watch.signal), "Find damage");
+  /**
+   * Find damage, and take it for the mask, as one step. `options`: preset, sensitivity, max_area.
+   *
+   * @returns {share, refused}: refused = more was found than `max_area`; the mask shows it all the same
+   */
+  async find(options, watch) {
+    const { version } = this;
+    const ask = () => api.restore({ picture: version.id, ...options, dry_run: true }, watch);
+    const found = await this.holding(version, watch, async () => {
+      try {
+        return { ...(await ask()), refused: false };
+      } catch (error) {
+        if (error.status !== 409 || !error.facts?.mask) throw error;
+        return { ...error.facts, refused: true };
+      }
+    });
+    const { step } = await maskfiles.load(this.mask, await api.blobAt(found.mask, watch.signal), "Find damage");
     this.remember(step);
-    for (const note of answer.notes ?? []) say(note);
-    return answer.share;
+    for (const note of found.notes ?? []) say(note);
+    return found;
   }
 
   async loadMask(blob) {

@@ -1,8 +1,8 @@
-// Lets files in: by button, by dropping them, by pasting. Says only what came; what is done with it is up to who listens.
+// Lets files in: by button, by dropping them, by pasting. Says only what came; what becomes of it is up to who listens.
 
 import { byId } from "./dom.js";
 
-/** Listen. `take.photos(files)`, `take.mask(file)`; `isOpen()` tells whether a photo is open that a mask could be for. */
+/** Listen. `take.photos(files)`, `take.mask(file)`; `isOpen()` tells whether there is a photo for a mask. */
 export function listen(take, isOpen) {
   const drop = byId("drop");
   let depth = 0;

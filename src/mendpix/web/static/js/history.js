@@ -2,6 +2,18 @@
 
 const LIMIT_BYTES = 256 * 2 ** 20;
 
+/** Several steps as one; null stands for none. */
+export function joined(label, steps) {
+  const taken = steps.filter(Boolean);
+  if (!taken.length) return null;
+  return {
+    label,
+    bytes: taken.reduce((sum, { bytes }) => sum + bytes, 0),
+    undo: () => taken.forEach((step) => step.undo()),
+    redo: () => taken.forEach((step) => step.redo()),
+  };
+}
+
 /** Steps in order; a step is {label, bytes, undo(), redo()}. */
 export class History extends EventTarget {
   #done = [];
@@ -24,7 +36,7 @@ export class History extends EventTarget {
     return this.#undone.at(-1)?.label ?? "";
   }
 
-  /** Remember a step that has been taken; what had been undone is forgotten, and so are the oldest steps of too many. */
+  /** Remember a step that was taken; what had been undone is forgotten, and so are the oldest steps of too many. */
   push(step) {
     this.#done.push(step);
     this.#undone.length = 0;

@@ -7,9 +7,9 @@ import { byId, make } from "./dom.js";
 export class Holes {
   #looked = null;
 
-  constructor(editor, models) {
+  constructor(editor, methods) {
     this.editor = editor;
-    this.models = models;
+    this.methods = methods;
     this.list = byId("holes");
     editor.addEventListener("version", () => this.write());
     editor.view.marks.push((context, view) => this.#draw(context, view));
@@ -21,8 +21,7 @@ export class Holes {
     this.#looked = null;
     byId("holes-part").hidden = !holes.length;
     byId("holes-count").textContent = holes.length > 1 ? `${holes.length} holes` : "The hole";
-    const usable = this.models.filter(({ name, available }) => available && name !== "auto");
-    this.list.replaceChildren(...holes.slice(0, 60).map((hole) => this.#row(hole, usable)));
+    this.list.replaceChildren(...holes.slice(0, 60).map((hole) => this.#row(hole, this.methods.single)));
     if (holes.length > 60) this.list.append(make("li", { text: `and ${holes.length - 60} more` }));
   }
 
@@ -64,7 +63,10 @@ export class Holes {
     const [x, y, w, h] = this.#looked;
     const place = view.toStage(x, y);
     const frame = [place.x - 4, place.y - 4, w * view.scale + 8, h * view.scale + 8];
-    for (const [colour, width] of [["rgba(0,0,0,.8)", 4], ["#ffd60a", 2]]) {
+    for (const [colour, width] of [
+      ["rgba(0,0,0,.8)", 4],
+      ["#ffd60a", 2],
+    ]) {
       context.strokeStyle = colour;
       context.lineWidth = width;
       context.strokeRect(...frame);

@@ -1,5 +1,5 @@
-// The mask at the picture's full resolution, one byte a pixel: 255 = fill, from 128 up counts. Keeps what a step changed,
-// tile by tile, and smaller copies to draw from. Knows no brushes, no screen and no server.
+// The mask at the picture's full resolution, one byte a pixel: 255 = fill, from 128 up counts. Keeps what a step
+// changed, tile by tile, and smaller copies to draw from. Knows no brushes, no screen and no server.
 
 const TILE = 256;
 export const FILL_FROM = 128;
@@ -109,6 +109,11 @@ export class Mask extends EventTarget {
   get isEmpty() {
     const { data } = this.levels.at(-1);
     return !data.some((value) => value >= FILL_FROM);
+  }
+
+  /** True if there is no mark at all, however faint. */
+  get isBlank() {
+    return !this.levels.at(-1).data.some(Boolean);
   }
 
   /** Share of the picture that would be filled. */

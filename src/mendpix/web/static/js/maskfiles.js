@@ -1,4 +1,4 @@
-// Reads masks from files and writes them: white = fill, as everywhere in mendpix. Knows no page; the server is not asked.
+// Reads masks from files and writes them: white = fill, as everywhere in mendpix. Knows no page and asks no server.
 
 import { FILL_FROM, Mask } from "./mask.js";
 import { encodeGrey } from "./png.js";
@@ -54,7 +54,9 @@ export async function load(mask, blob, label = "Load mask") {
     const [wide, high] = [image.width / width, image.height / height];
     if (Math.abs(wide / high - 1) > 0.02) {
       image.close();
-      throw new Error(`The mask must have the photo's shape, ${width} × ${height} px; it has ${size} px. Crop it first.`);
+      throw new Error(
+        `The mask must have the photo's shape, ${width} × ${height} px; it has ${size} px. Crop it first.`,
+      );
     }
     note = `The mask had ${size} px and was scaled to the photo's ${width} × ${height}.`;
   }

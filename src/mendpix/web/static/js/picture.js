@@ -1,7 +1,7 @@
 // Shows one picture of the server: all of it at a moderate size, and the part in view sharply when one looks closer.
 // The photo itself is never decoded here: any format that the library opens can be shown. Knows no mask.
 
-import { previewUrl } from "./api.js";
+import { blobAt, previewUrl } from "./api.js";
 
 export const WHOLE_PX = 2048;
 const PATIENCE_MS = 160;
@@ -25,12 +25,14 @@ export class Shown {
     this.onSharper = onSharper;
   }
 
-  /** Fetch all of it at moderate size; rejects with a sentence if the server no longer holds it. */
+  /** Fetch all of it at moderate size; rejects with what the server has against it. */
   async open() {
+    const url = previewUrl(this.version.id, WHOLE_PX);
     try {
-      this.whole = await load(previewUrl(this.version.id, WHOLE_PX));
-    } catch {
-      throw new Error(`The server no longer holds “${this.version.name}”. Open it again from your files.`);
+      this.whole = await load(url);
+    } catch (error) {
+      await blobAt(url); // an image element does not say why: asking once more tells
+      throw error;
     }
     return this;
   }
@@ -52,7 +54,10 @@ export class Shown {
     if (coarse >= 1 || scale <= coarse * 1.05) return;
     const margin = 64;
     const box = [Math.max(0, Math.floor(left - margin)), Math.max(0, Math.floor(top - margin))];
-    box.push(Math.min(width, Math.ceil(right + margin)) - box[0], Math.min(height, Math.ceil(bottom + margin)) - box[1]);
+    box.push(
+      Math.min(width, Math.ceil(right + margin)) - box[0],
+      Math.min(height, Math.ceil(bottom + margin)) - box[1],
+    );
     if (box[2] <= 0 || box[3] <= 0) return;
     const longer = Math.max(box[2], box[3]);
     const px = Math.max(1, Math.min(longer, Math.ceil(longer * Math.min(1, scale)), 4096));

@@ -1,7 +1,8 @@
-// Several photos, one after the other, under one policy: damage found in each, the same mask for all, or a mask for each
-// by its name. Does the work and keeps the results; draws nothing. Knows the server.
+// Several photos, one after the other, under one policy: damage found in each, the same mask for all, or a mask for
+// each by its name. Does the work and keeps the results; draws nothing. Knows the server.
 
 import * as api from "./api.js";
+import { percent } from "./dom.js";
 import { scaledPng } from "./maskfiles.js";
 
 const stem = (name) => name.replace(/\.[^.]+$/, "").toLowerCase();
@@ -67,11 +68,10 @@ export class Queue extends EventTarget {
   }
 
   async #mend(item, policy, watch) {
-    const source = await api.upload(item.file, { signal: watch.signal });
+    const source = await api.upload(item.file, watch);
     let answer;
     if (policy.kind === "find") {
-      const { preset, sensitivity } = policy;
-      answer = await api.restore({ picture: source.id, preset, sensitivity }, watch);
+      answer = await this.#restore(source, policy, watch);
     } else {
       const file = policy.kind === "same" ? this.sameMask : this.masks.get(stem(item.name));
       if (!file) {
@@ -82,13 +82,30 @@ export class Queue extends EventTarget {
       answer = await api.inpaint({ picture: source.id, mask, model: policy.model }, watch);
     }
     item.blob = await api.blobAt(api.fileUrl(answer.picture.id), watch.signal); // stays, whatever the server drops
-    const before = { ...source, label: "Photo", source: null };
-    const made = { label: "From the queue", model: policy.model ?? "auto", choose: {}, dilate: 0 };
+    const before = { ...source, label: "Photo", source: null, upload: item.file };
+    const made = {
+      label: "From the queue",
+      model: policy.model ?? "auto",
+      choose: {},
+      dilate: 0,
+      finish: "none",
+      exclude: null,
+    };
     item.result = { ...answer, ...answer.picture, name: source.name, ...made, source: before };
     item.result.mask = await api.blobAt(answer.hole).catch(() => null);
     const changed = answer.share === 0 ? "nothing to mend" : `${(100 * (answer.share ?? 0)).toFixed(1)} % filled`;
     const doubt = typeof answer.score === "number" ? `, doubt ${answer.score.toFixed(2)}` : "";
     this.#set(item, "done", changed + doubt);
+  }
+
+  async #restore(source, { preset, sensitivity, max_area }, watch) {
+    try {
+      return await api.restore({ picture: source.id, preset, sensitivity, max_area }, watch);
+    } catch (error) {
+      if (error.status !== 409) throw error;
+      const found = `${percent(error.facts.share)} looks damaged, more than the ${percent(max_area)} allowed`;
+      throw new Error(`${found}: raise the limit under More, or mend this photo by itself, by Restore.`);
+    }
   }
 
   #set(item, state, words) {

@@ -1,8 +1,8 @@
-// The part of the panel that shows several photos: the list, the policy, the downloads. Knows the queue; the work is its.
+// The part of the panel that shows several photos: the list, the policy, the downloads. Knows the queue, which works.
 
 import { previewUrl } from "./api.js";
 import { run, say } from "./busy.js";
-import { byId, icon, make, saveBlob } from "./dom.js";
+import { byId, icon, make, saveBlob, shares } from "./dom.js";
 import { toPng } from "./maskfiles.js";
 import { zip } from "./zip.js";
 
@@ -17,7 +17,9 @@ export function queuePanel(queue, editor, modelName, openResult) {
     list.replaceChildren(...queue.items.map(row));
     const { open, done } = queue;
     byId("queue-start").disabled = !open.length;
-    byId("queue-start").textContent = open.length ? `Start, ${open.length} photo${open.length > 1 ? "s" : ""}` : "Start";
+    byId("queue-start").textContent = open.length
+      ? `Start, ${open.length} photo${open.length > 1 ? "s" : ""}`
+      : "Start";
     byId("queue-zip").disabled = !done.length;
     byId("queue-clear").disabled = !queue.items.length;
     byId("queue-empty").hidden = queue.items.length > 0;
@@ -29,22 +31,36 @@ export function queuePanel(queue, editor, modelName, openResult) {
     return make(
       "li",
       { class: item.state },
-      done ? make("img", { src: previewUrl(item.result.id, 96), alt: "", width: 44, height: 44 }) : make("span", { class: "thumb" }),
-      make("span", { class: "grow" }, make("strong", { text: item.name }), make("small", { text: facts }),
-        item.state === "running" ? make("progress", { max: 1, value: item.share, "aria-label": `Progress of ${item.name}` }) : null),
+      done
+        ? make("img", { src: previewUrl(item.result.id, 96), alt: "", width: 44, height: 44 })
+        : make("span", { class: "thumb" }),
+      make(
+        "span",
+        { class: "grow" },
+        make("strong", { text: item.name }),
+        make("small", { text: facts }),
+        item.state === "running"
+          ? make("progress", { max: 1, value: item.share, "aria-label": `Progress of ${item.name}` })
+          : null,
+      ),
       done ? button("open", `Look at ${item.name}`, "pencil", () => openResult(item)) : null,
       done ? button("save", `Download ${item.name}`, "download", () => saveBlob(item.blob, item.name)) : null,
       item.state === "running" ? null : button("leave", `Leave ${item.name} out`, "close", () => queue.remove(item)),
     );
   };
   const button = (name, label, picture, onclick) =>
-    make("button", { type: "button", class: `quiet ${name}`, "aria-label": label, title: label, onclick }, icon(picture));
+    make(
+      "button",
+      { type: "button", class: `quiet ${name}`, "aria-label": label, title: label, onclick },
+      icon(picture),
+    );
   const showPolicy = () => {
     byId("policy-find").hidden = policy.value !== "find";
     byId("policy-same").hidden = policy.value !== "same";
     byId("policy-named").hidden = policy.value !== "named";
   };
 
+  shares("queue-sensitivity", "queue-max-area");
   policy.addEventListener("change", showPolicy);
   queue.addEventListener("change", write);
   byId("queue-files").addEventListener("change", (event) => {
@@ -56,17 +72,20 @@ export function queuePanel(queue, editor, modelName, openResult) {
     byId("queue-mask-name").textContent = queue.sameMask ? queue.sameMask.name : "";
   });
   byId("queue-mask-here").addEventListener("click", async () => {
-    if (!editor.mask || editor.mask.isEmpty) return say("Open one of the photos and paint a mask first; then take it from here.");
+    if (!editor.mask || editor.mask.isEmpty)
+      return say("Open one of the photos and paint a mask first; then take it from here.");
     queue.sameMask = await toPng(editor.mask);
     byId("queue-mask-name").textContent = `painted on ${editor.version.name}`;
   });
   byId("queue-start").addEventListener("click", async () => {
     const preset = byId("queue-preset").value;
     const sensitivity = byId("queue-sensitivity").value / 100;
-    const chosen = { kind: policy.value, preset, sensitivity, model: modelName() };
+    const max_area = byId("queue-max-area").value / 100;
+    const chosen = { kind: policy.value, preset, sensitivity, max_area, model: modelName() };
     await run("Working through the photos", (watch) => queue.start(chosen, watch));
     const failed = queue.items.filter(({ state }) => state === "failed").length;
-    if (queue.done.length) say(`${queue.done.length} photos done${failed ? `, ${failed} failed: the list says why` : ""}.`);
+    if (queue.done.length)
+      say(`${queue.done.length} photos done${failed ? `, ${failed} failed: the list says why` : ""}.`);
   });
   byId("queue-zip").addEventListener("click", async () => {
     const packed = await zip(queue.done.map(({ name, blob }) => ({ name, blob })));

@@ -5,7 +5,6 @@ import { previewUrl } from "./api.js";
 import { run } from "./busy.js";
 import { byId, make } from "./dom.js";
 import { inherit } from "./doubt.js";
-import { Shown } from "./picture.js";
 
 const METHODS = [
   { label: "More context", model: "auto", wider: true, why: "a larger piece around it is filled anew" },
@@ -19,6 +18,7 @@ export class Refill {
   #region = null;
   #start = null; // version and picture before anything was tried
   #tried = [];
+  #looked = null; // where one looked before the box came
 
   constructor(editor, doubt) {
     this.editor = editor;
@@ -29,9 +29,20 @@ export class Refill {
     byId("refill-revert").addEventListener("click", () => this.close());
     byId("refill-methods").replaceChildren(
       ...METHODS.map((method) =>
-        make("button", { type: "button", title: method.why, text: method.label, onclick: () => this.attempt([method]) }),
+        make("button", {
+          type: "button",
+          title: method.why,
+          text: method.label,
+          onclick: () => this.attempt([method]),
+        }),
       ),
-      make("button", { type: "button", class: "strong", text: "Try all", title: "all four, side by side", onclick: () => this.attempt(METHODS) }),
+      make("button", {
+        type: "button",
+        class: "strong",
+        text: "Try all",
+        title: "all four, side by side",
+        onclick: () => this.attempt(METHODS),
+      }),
     );
     this.box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     editor.addEventListener("version", () => this.#start && this.editor.version !== this.#start.version && this.#end());
@@ -49,11 +60,24 @@ export class Refill {
     this.#tried = [{ label: "As it is", version, shown: view.picture }];
     byId("refill-title").textContent = `Doubtful place ${number}`;
     this.box.hidden = false;
+    document.body.classList.add("mending");
     const [x, , w] = region.box;
     this.box.classList.toggle("left", view.toStage(x + w / 2, 0).x > view.width / 2); // beside the place, not over it
-    if (view.width < 600) view.lookAt(region.box, 0.2); // the box covers what is below
     this.#write(0);
+    this.#clearView();
     byId("refill-methods").querySelector("button").focus();
+  }
+
+  /** Bring the place into the part of the stage that the box leaves free. */
+  #clearView() {
+    const { view } = this.editor;
+    const [x, y, w, h] = this.#region.box;
+    const from = view.toStage(x, y);
+    const to = view.toStage(x + w, y + h);
+    const { offsetLeft, offsetTop, offsetWidth } = this.box;
+    const isBeside = to.x < offsetLeft || from.x > offsetLeft + offsetWidth;
+    this.#looked = { scale: view.scale, x: view.x, y: view.y };
+    if (to.y > offsetTop && !isBeside) view.lookAt(this.#region.box, { down: offsetTop / view.height / 2, room: 1.2 });
   }
 
   /** Fill the place with each of the methods, one after the other. */
@@ -63,17 +87,20 @@ export class Refill {
       for (const method of methods) {
         if (this.#tried.some(({ label }) => label === method.label)) continue;
         const [, , w, h] = region.box;
-        const growPx = Math.round(method.wider ? Math.max(12, 0.35 * Math.max(w, h)) : Math.max(3, 0.04 * Math.max(w, h)));
-        const mask = await this.doubt.maskOf(region, growPx);
-        const options = { model: method.model, label: `Place mended: ${method.label.toLowerCase()}` };
+        const growPx = Math.round(
+          method.wider ? Math.max(12, 0.35 * Math.max(w, h)) : Math.max(3, 0.04 * Math.max(w, h)),
+        );
+        const mask = await this.doubt.maskOf(region, growPx, watch);
+        const label = `Place mended: ${method.label.toLowerCase()}`;
+        const options = { model: method.model, label, exclude: await this.editor.avoidedFile() };
         const version = await this.editor.make(this.#start.version, mask, options, watch);
         inherit(version, this.#start.version, region, growPx);
-        const shown = await new Shown(version, () => this.editor.view.redraw()).open();
+        const shown = await this.editor.shown(version, watch);
         if (this.#region !== region) return;
         this.#tried.push({ label: method.label, version, shown });
         this.#write(this.#tried.length - 1);
       }
-      const doubts = this.#tried.map(({ version }, index) => (index ? version.score ?? 1 : 2));
+      const doubts = this.#tried.map(({ version }, index) => (index ? (version.score ?? 1) : 2));
       if (methods.length > 1) this.#write(doubts.indexOf(Math.min(...doubts))); // begin with the least doubtful
     });
   }
@@ -102,8 +129,11 @@ export class Refill {
   #end() {
     this.#start = this.#region = null;
     this.#tried = [];
-    if (!this.box.hidden && this.editor.view.width < 600) this.editor.view.fit();
+    if (this.#looked) Object.assign(this.editor.view, this.#looked);
+    this.#looked = null;
+    this.editor.view.moved();
     this.box.hidden = true;
+    document.body.classList.remove("mending");
     this.doubt.refresh();
   }
 
@@ -121,7 +151,12 @@ export class Refill {
         const score = index && typeof version.score === "number" ? ` · doubt ${version.score.toFixed(2)}` : "";
         return make(
           "button",
-          { type: "button", class: "tried", "aria-pressed": String(index === chosen), onclick: () => this.#write(index) },
+          {
+            type: "button",
+            class: "tried",
+            "aria-pressed": String(index === chosen),
+            onclick: () => this.#write(index),
+          },
           make("img", { src: previewUrl(version.id, 160, box), alt: "", width: 92, height: 92 }),
           make("span", { text: label + score }),
         );

@@ -40,7 +40,9 @@ export function stroke(mask, from, to, { erase = false, hardness = 1 }) {
       const strength = distance <= core ? 255 : Math.round(255 * (1 - (distance - core) / (radius - core)));
       const was = mask.before(x, y);
       const now = mask.data[row + x];
-      mask.data[row + x] = erase ? Math.min(now, Math.max(0, was - strength)) : Math.max(now, Math.min(255, was + strength));
+      mask.data[row + x] = erase
+        ? Math.min(now, Math.max(0, was - strength))
+        : Math.max(now, Math.min(255, was + strength));
     }
   }
   mask.changed(box);
@@ -76,7 +78,12 @@ export function polygon(mask, points, { erase = false } = {}) {
 export function rectangle(mask, one, other, options) {
   const [left, right] = [Math.round(Math.min(one.x, other.x)), Math.round(Math.max(one.x, other.x))];
   const [top, bottom] = [Math.round(Math.min(one.y, other.y)), Math.round(Math.max(one.y, other.y))];
-  const corners = [[left, top], [right, top], [right, bottom], [left, bottom]].map(([x, y]) => ({ x, y }));
+  const corners = [
+    [left, top],
+    [right, top],
+    [right, bottom],
+    [left, bottom],
+  ].map(([x, y]) => ({ x, y }));
   if (right > left && bottom > top) polygon(mask, corners, options);
 }
 
@@ -85,7 +92,12 @@ export function grow(mask, px) {
   const around = mask.box;
   if (!around || !px) return null;
   const radius = Math.min(Math.abs(px), 254);
-  const out = mask.clipped([around[0] - radius - 1, around[1] - radius - 1, around[2] + radius + 1, around[3] + radius + 1]);
+  const out = mask.clipped([
+    around[0] - radius - 1,
+    around[1] - radius - 1,
+    around[2] + radius + 1,
+    around[3] + radius + 1,
+  ]);
   const label = px > 0 ? `Grow by ${radius} px` : `Shrink by ${radius} px`;
   return mask.edit(label, () => spread(mask, out, radius, px > 0), out);
 }
@@ -106,7 +118,9 @@ function spread(mask, [left, top, right, bottom], radius, fill) {
       near[y * width + x] = away;
     }
   }
-  const reach = Int32Array.from({ length: radius + 1 }, (_, rows) => Math.floor(Math.sqrt(radius * radius - rows * rows)));
+  const reach = Int32Array.from({ length: radius + 1 }, (_, rows) =>
+    Math.floor(Math.sqrt(radius * radius - rows * rows)),
+  );
   const starts = new Int32Array(width + 1);
   for (let y = 0; y < height; y++) {
     starts.fill(0);
@@ -131,5 +145,5 @@ export const invert = (mask) =>
 
 /** Keep all. */
 export function clear(mask, label = "Clear mask") {
-  return mask.isEmpty && !mask.levels.at(-1).data.some(Boolean) ? null : mask.edit(label, ({ data }) => data.fill(0));
+  return mask.isBlank ? null : mask.edit(label, ({ data }) => data.fill(0));
 }

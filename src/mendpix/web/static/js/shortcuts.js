@@ -9,6 +9,7 @@ const TABLE = {
     ["eraser", ["e"], "Eraser"],
     ["rectangle", ["r"], "Rectangle"],
     ["lasso", ["l"], "Lasso"],
+    ["avoid", ["x"], "Mark what must not be copied"],
     ["hand", ["h"], "Hand: move the picture"],
     ["smaller", ["["], "Smaller brush"],
     ["larger", ["]"], "Larger brush"],
@@ -65,7 +66,8 @@ function nameOf(event) {
 /** Listen for keys. `actions` maps names to functions; `hold` gets true on the way down and false on the way up. */
 export function listen(actions) {
   const byKey = new Map();
-  for (const rows of Object.values(TABLE)) for (const [action, keys] of rows) for (const key of keys) byKey.set(key, action);
+  for (const rows of Object.values(TABLE))
+    for (const [action, keys] of rows) for (const key of keys) byKey.set(key, action);
   addEventListener("keydown", (event) => {
     if (event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const action = byKey.get(nameOf(event));
@@ -80,10 +82,21 @@ export function listen(actions) {
 
 /** Write the help sheet into its dialog. */
 export function writeSheet() {
-  const row = (keys, text) => [make("dt", {}, ...keys.flatMap((key, index) => [index ? " or " : "", make("kbd", { text: key })])), make("dd", { text })];
+  const row = (keys, text) => [
+    make("dt", {}, ...keys.flatMap((key, index) => [index ? " or " : "", make("kbd", { text: key })])),
+    make("dd", { text }),
+  ];
   const group = (title, rows) => make("section", {}, make("h3", { text: title }), make("dl", {}, ...rows.flat()));
   byId("keys").replaceChildren(
-    ...Object.entries(TABLE).map(([title, rows]) => group(title, rows.map(([, keys, text]) => row(keys.map(spoken), text)))),
-    group("Mouse, fingers, and arrow keys", ALSO.map(([keys, text]) => row([spoken(keys)], text))),
+    ...Object.entries(TABLE).map(([title, rows]) =>
+      group(
+        title,
+        rows.map(([, keys, text]) => row(keys.map(spoken), text)),
+      ),
+    ),
+    group(
+      "Mouse, fingers, and arrow keys",
+      ALSO.map(([keys, text]) => row([spoken(keys)], text)),
+    ),
   );
 }

@@ -1,4 +1,4 @@
-// The strip of versions of this visit, newest last; a click goes back to one. Knows the editor, and no history of steps.
+// The strip of versions of this visit, newest last; a click goes back to one. Knows the editor, and no steps.
 
 import { previewUrl } from "./api.js";
 import { run } from "./busy.js";
@@ -23,7 +23,7 @@ export function versionStrip(editor) {
               title: `${label}${score}`,
               "aria-label": `Version ${index + 1}: ${label}${score}`,
               "aria-current": version === editor.version ? "true" : false,
-              onclick: () => run("Going back", () => editor.goTo(version)),
+              onclick: () => run("Going back", (watch) => editor.goTo(version, watch)),
             },
             make("img", { src: previewUrl(version.id, 160), alt: "", loading: "lazy", width: 72, height: 54 }),
           ),

@@ -1,4 +1,4 @@
-// The tabs of the panel, as the ARIA practices describe them: arrows move, one panel is seen. Knows nothing of their content.
+// The tabs of the panel, as the ARIA practices describe them: arrows move, one panel is seen. Knows no content.
 
 /** Wire the tabs; answers with a function that opens one by name. */
 export function tabs() {

@@ -1,15 +1,23 @@
-// The tools that paint a mask: brush, eraser, rectangle, lasso. Each gets places in the picture's pixels, from whichever
-// device. Knows no events, no server.
+// The tools that paint: brush, eraser, rectangle, lasso, and a brush for what must not be copied. Each gets places in
+// the picture's pixels, from whichever device. Knows no events and no server.
 
+import { joined } from "./history.js";
 import { polygon, rectangle, stroke } from "./shapes.js";
 
-export const LABELS = { brush: "Brush stroke", eraser: "Erase", rectangle: "Rectangle", lasso: "Lasso" };
+export const LABELS = {
+  brush: "Brush stroke",
+  eraser: "Erase",
+  rectangle: "Rectangle",
+  lasso: "Lasso",
+  avoid: "Do not copy from here",
+};
 
 /** What is being painted with, and the stroke that is under way. */
 export class Painter extends EventTarget {
   #points = [];
   #last = null;
   #erases = false;
+  #layers = []; // the masks that the stroke under way changes
 
   constructor() {
     super();
@@ -17,7 +25,8 @@ export class Painter extends EventTarget {
     this.size = 40; // diameter, the picture's pixels
     this.hardness = 1;
     this.pressure = true;
-    this.mask = null;
+    this.mask = null; // what is to be filled
+    this.avoided = null; // what must not be copied from
     this.cursor = null;
   }
 
@@ -33,14 +42,15 @@ export class Painter extends EventTarget {
   }
 
   get painting() {
-    return Boolean(this.mask?.recording);
+    return this.#layers.length > 0;
   }
 
   /** Press down at a place. `straight` draws a line from where the last stroke ended. */
   press(place, { erase = false, straight = false } = {}) {
     if (!this.mask || this.painting) return;
-    this.mask.begin();
     this.#erases = erase || this.tool === "eraser";
+    this.#layers = this.#targets;
+    for (const layer of this.#layers) layer.begin();
     this.#points = [place];
     if (this.#brushes) this.#dab(straight && this.#last ? this.#last : place, place);
   }
@@ -57,35 +67,58 @@ export class Painter extends EventTarget {
   /** Let go. Sends "step" with what can be taken back. */
   release() {
     if (!this.painting) return;
-    const options = { erase: this.#erases };
-    if (this.tool === "rectangle" && this.#points[1]) rectangle(this.mask, ...this.#points, options);
-    if (this.tool === "lasso") polygon(this.mask, this.#points, options);
+    for (const layer of this.#layers) this.#close(layer);
     this.#last = this.#brushes ? this.#points.at(-1) : null;
-    this.#points = [];
-    const step = this.mask.end(LABELS[this.#erases ? "eraser" : this.tool]);
-    if (step) this.dispatchEvent(new CustomEvent("step", { detail: step }));
+    const label = LABELS[this.#erases ? "eraser" : this.tool];
+    const steps = this.#layers.map((layer) => layer.end(label));
+    this.#points = this.#layers = [];
+    const step = joined(label, steps);
+    if (!step) return;
+    step.marks = !this.#erases && this.tool !== "avoid"; // there is more to fill than before
+    this.dispatchEvent(new CustomEvent("step", { detail: step }));
   }
 
   /** Take back the stroke that is under way: a second finger came down, or Escape was pressed. */
   cancel() {
     if (!this.painting) return;
-    this.#points = [];
-    this.mask.drop();
+    for (const layer of this.#layers) layer.drop();
+    this.#points = this.#layers = [];
+  }
+
+  /** The eraser takes away whatever is marked; the other tools mark one thing. */
+  get #targets() {
+    if (this.#erases) return [this.mask, this.avoided];
+    return [this.tool === "avoid" ? this.avoided : this.mask];
+  }
+
+  /** Fill what an outline encloses. */
+  #close(layer) {
+    const options = { erase: this.#erases };
+    if (this.tool === "rectangle" && this.#points[1]) rectangle(layer, ...this.#points, options);
+    if (this.tool === "lasso") polygon(layer, this.#points, options);
   }
 
   get #brushes() {
-    return this.tool === "brush" || this.tool === "eraser";
+    return ["brush", "eraser", "avoid"].includes(this.tool);
   }
 
   #dab(from, to) {
-    const sized = ({ x, y, force = 1 }) => ({ x, y, radius: Math.max(0.5, (this.size / 2) * (this.pressure ? force : 1)) });
-    stroke(this.mask, sized(from), sized(to), { erase: this.#erases, hardness: this.hardness });
+    const sized = ({ x, y, force = 1 }) => ({
+      x,
+      y,
+      radius: Math.max(0.5, (this.size / 2) * (this.pressure ? force : 1)),
+    });
+    const options = { erase: this.#erases, hardness: this.tool === "avoid" ? 1 : this.hardness };
+    for (const layer of this.#layers) stroke(layer, sized(from), sized(to), options);
   }
 
   /** Draw the brush's circle and unfinished outlines over the picture. */
   draw(context, view) {
     const lines = (path) => {
-      for (const [colour, width] of [["rgba(0,0,0,.75)", 3], ["#fff", 1.25]]) {
+      for (const [colour, width] of [
+        ["rgba(0,0,0,.75)", 3],
+        ["#fff", 1.25],
+      ]) {
         context.strokeStyle = colour;
         context.lineWidth = width;
         context.stroke(path);
@@ -115,7 +148,10 @@ export class Painter extends EventTarget {
       }
     }
     if (!this.#brushes || this.cursor.keyboard) {
-      for (const [dx, dy] of [[1, 0], [0, 1]]) {
+      for (const [dx, dy] of [
+        [1, 0],
+        [0, 1],
+      ]) {
         path.moveTo(x - 9 * dx, y - 9 * dy);
         path.lineTo(x + 9 * dx, y + 9 * dy);
       }

@@ -1,9 +1,10 @@
 // Draws the picture, the other picture to compare with, the doubt and the mask, and turns screen places into pixels.
 // Knows no tools and no server; what is drawn is handed to it.
 
-import { FILL_FROM } from "./mask.js";
+import { paintMasks } from "./overlay.js";
 
 export const COLOURS = { red: [255, 45, 85], green: [0, 200, 90], blue: [40, 120, 255] };
+const AVOIDED = [255, 190, 0];
 const MOST = 32;
 
 /** The canvas area with what is shown in it; sends "move" when the view changes. */
@@ -14,11 +15,13 @@ export class View extends EventTarget {
     super();
     this.stage = stage;
     this.canvases = [pictureCanvas, maskCanvas, marksCanvas];
-    this.picture = this.other = this.mask = this.heat = null;
+    this.picture = this.other = this.heat = null;
+    this.mask = this.avoided = null; // what is to be filled, and what must not be copied from
     this.split = null; // share of the stage's width left of which `other` is seen; 1 = everywhere
     this.colour = "red";
     this.hatched = false;
     this.showMask = true;
+    this.showAvoided = false;
     this.scale = 1; // screen pixels per picture pixel
     this.x = this.y = 0; // where the picture's corner lies, screen pixels
     this.marks = []; // functions (context, view) that draw outlines on top
@@ -71,9 +74,12 @@ export class View extends EventTarget {
     this.moved();
   }
 
-  /** Bring a rectangle [x, y, width, height] of the picture into view, with its surroundings; `down`: how far down. */
-  lookAt([left, top, width, height], down = 0.5) {
-    const room = 2.2;
+  /**
+   * Bring a rectangle [x, y, width, height] of the picture into view.
+   *
+   * `down`: how far down its middle comes, as a share of the height; `room`: how many times its size is seen.
+   */
+  lookAt([left, top, width, height], { down = 0.5, room = 2.2 } = {}) {
     const most = Math.min(this.width / (width * room), (2 * down * this.height) / (height * room));
     this.scale = Math.min(4, Math.max(this.fitScale() * (down < 0.5 ? 0.5 : 1), most));
     this.x = this.width / 2 - (left + width / 2) * this.scale;
@@ -119,14 +125,17 @@ export class View extends EventTarget {
     requestAnimationFrame(() => {
       this.#waiting = false;
       this.#drawPicture();
-      this.#drawMask();
+      this.#drawMasks();
       this.#drawMarks();
     });
   }
 
   #resize() {
     const { clientWidth, clientHeight } = this.stage;
-    const [dx, dy] = [(clientWidth - (this.width ?? clientWidth)) / 2, (clientHeight - (this.height ?? clientHeight)) / 2];
+    const [dx, dy] = [
+      (clientWidth - (this.width ?? clientWidth)) / 2,
+      (clientHeight - (this.height ?? clientHeight)) / 2,
+    ];
     const wasFitted = this.picture && Math.abs(this.scale - this.fitScale()) < 1e-6;
     [this.width, this.height] = [clientWidth, clientHeight];
     for (const canvas of this.canvases) {
@@ -167,48 +176,20 @@ export class View extends EventTarget {
     context.restore();
   }
 
-  /** Sample the mask at every pixel of the screen, from the smaller copy that keeps even thin lines visible. */
-  #drawMask() {
+  #drawMasks() {
     const context = this.#context(1);
     if (!this.picture || !this.mask || !this.showMask || this.split !== null) return;
+    const layers = [
+      { mask: this.avoided, shown: this.showAvoided, colour: AVOIDED, hatched: true, slant: -1 },
+      { mask: this.mask, colour: COLOURS[this.colour], hatched: this.hatched, slant: 1 },
+    ];
     const { ratio } = this;
-    const scale = this.scale * ratio;
-    const [x0, y0] = [this.x * ratio, this.y * ratio];
-    const number = Math.min(this.mask.levels.length - 1, Math.max(0, Math.floor(Math.log2(1 / scale))));
-    const level = this.mask.levels[number];
-    const { width, height } = context.canvas;
-    const left = Math.max(0, Math.ceil(x0));
-    const top = Math.max(0, Math.ceil(y0));
-    const right = Math.min(width, Math.floor(x0 + this.mask.width * scale));
-    const bottom = Math.min(height, Math.floor(y0 + this.mask.height * scale));
-    if (right <= left || bottom <= top) return;
-    const image = context.createImageData(right - left, bottom - top);
-    const pixels = new Uint32Array(image.data.buffer);
-    const [red, green, blue] = COLOURS[this.colour];
-    const tone = (alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-    const [inside, stripe, faint, rim] = [tone(this.hatched ? 24 : 120), tone(210), tone(45), tone(255)];
-    const columns = new Int32Array(right - left);
-    const shrunk = 2 ** number;
-    for (let x = left; x < right; x++) {
-      columns[x - left] = Math.min(level.width - 1, Math.floor((x + 0.5 - x0) / scale / shrunk));
-    }
-    const above = new Uint8Array(right - left);
-    const [driftX, driftY] = [Math.round(x0), Math.round(y0)];
-    for (let y = top; y < bottom; y++) {
-      const row = Math.min(level.height - 1, Math.floor((y + 0.5 - y0) / scale / shrunk)) * level.width;
-      const line = (y - top) * columns.length;
-      let before = 0;
-      for (let x = 0; x < columns.length; x++) {
-        const value = level.data[row + columns[x]];
-        const filled = value >= FILL_FROM ? 1 : 0;
-        const edge = y > top && x > 0 && (filled !== before || filled !== above[x]);
-        if (edge) pixels[line + x] = rim;
-        else if (filled) pixels[line + x] = this.hatched && (x + left - driftX + y - driftY) % 9 < 3 ? stripe : inside;
-        else if (value) pixels[line + x] = faint;
-        before = above[x] = filled;
-      }
-    }
-    context.putImageData(image, left, top);
+    const place = { x: this.x * ratio, y: this.y * ratio, scale: this.scale * ratio };
+    paintMasks(
+      context,
+      layers.filter(({ mask, shown = true }) => shown && mask && !mask.isBlank),
+      place,
+    );
   }
 
   #drawMarks() {

@@ -1,4 +1,4 @@
-// Packs files into a ZIP without compressing them again: pictures are compressed. Knows nothing of where they come from.
+// Packs files into a ZIP without compressing them again: pictures are compressed. Knows not where they come from.
 
 import { crc32 } from "./png.js";
 
