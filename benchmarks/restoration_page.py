@@ -396,8 +396,8 @@ def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
     if large:
         marked = ", ".join(f"{100 * row['shares']['network']['auto'][place]:.2f}" for row in large)
         yield (
-            "**Larger photos** are looked at at more than one size, which can only add marks, and no threshold was chosen "
-            f"by them. Of {len(large)} sound photos of 768 × 512 px (`cases/{LARGE}`), looked at at two sizes, "
+            "**Larger photos** are looked at at more than one size, which can only add marks, and by them no threshold "
+            f"was chosen. Of {len(large)} sound photos of 768 × 512 px (`cases/{LARGE}`), looked at at two sizes, "
             f"{number(100 * numbers.get(LARGE, 'auto', default, 'marked').mean, 2)} % of the pixels are marked, and "
             f"{number(100 * numbers.get(LARGE, 'auto', default, 'changed').mean, 0)} % of the photos are changed; one "
             f"by one, in % of their pixels: {marked}."
