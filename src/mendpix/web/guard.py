@@ -11,10 +11,12 @@ import ipaddress
 import logging
 import time
 from collections.abc import Iterator
+from html import escape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mendpix.web.problems import ProblemError
@@ -41,6 +43,28 @@ DRAIN_FACTOR, DRAIN_S = 4, 20.0
 connection instead of the answer."""
 
 FOREIGN = "a page of another website must not use this server; open its own page instead."
+
+DOOR = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>mendpix: token</title>
+</head>
+<body>
+<main>
+<h1>mendpix</h1>
+<p>DETAIL</p>
+<form method="get" action="/">
+<label>Token <input name="token" type="password" autocomplete="current-password" required></label>
+<button>Open</button>
+</form>
+</main>
+</body>
+</html>
+"""
+"""The page of a server that asks for its token."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"
@@ -144,9 +168,8 @@ class Guard:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         if scope["path"] == "/" and scope["method"] == "GET" and "token" in query:
             if not _same(query.pop("token")[0], token):
-                raise ProblemError(
-                    401, "the token in the link must be that of the server; it is another. Copy the link anew."
-                )
+                wrong = "the token in the link must be that of the server; it is another. Copy the link anew."
+                return await _refuse_at_door(wrong, headers, scope, receive, send)
             rest = urlencode(query, doseq=True)
             secure = "; Secure" if scope["scheme"] == "https" else ""  # a proxy on this machine said so
             headers_ = [
@@ -162,12 +185,11 @@ class Guard:
             return False
         if _same(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""), token):
             return False
-        raise ProblemError(
-            401,
+        missing = (
             "this server must be opened with its token; got none or another. Open the link that the server printed, or"
-            " send Authorization: Bearer TOKEN.",
-            headers={"WWW-Authenticate": "Bearer"},
+            " send Authorization: Bearer TOKEN."
         )
+        return await _refuse_at_door(missing, headers, scope, receive, send)
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         """Refuse what a foreign page sends."""
@@ -309,6 +331,21 @@ def _is_same_origin(origin: str, host: str) -> bool:
         return page.scheme in ("http", "https") and page.netloc.lower() == host.lower()
     except ValueError:
         return False
+
+
+async def _refuse_at_door(detail: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Answer a person who opens the page with one that asks for the token; refuse everybody else.
+
+    Returns:
+        True: the request has been answered.
+
+    Raises:
+        ProblemError: If it is not a browser that opens the page.
+    """
+    if scope["path"] != "/" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+        raise ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
+    await HTMLResponse(DOOR.replace("DETAIL", escape(detail)), 401, {"Cache-Control": "no-store"})(scope, receive, send)
+    return True
 
 
 def _same(given: str, token: str) -> bool:
