@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ from mendpix.data.degrade import FAMILIES, damage
 from mendpix.engines.interface import FACTS_KEY, DamageEngine, Facts
 from mendpix.restoration.classical import ClassicalFinder
 from mendpix.restoration.predict import find_damage, plan_look
-from mendpix.restoration.presets import KIND, NOISE, Preset, kinds_of
+from mendpix.restoration.presets import NOISE, kinds_of, presets_of
 from mendpix.restoration.restore import CLASSICAL
 from mendpix.restoration.sensitivity import mark
 from mendpix.types import FloatArray, Image
@@ -37,7 +37,7 @@ CHANGED = 0.005
 ALLOWED = 0.01
 """Share of pictures without damage that may be changed at the default sensitivity."""
 
-ODDS = tuple(round(-3 + 0.25 * step, 2) for step in range(53))
+ODDS = tuple(round(-3 + 0.4 * step, 2) for step in range(33))
 """Thresholds that are tried, as logarithms of odds: 0 = 0.5."""
 
 DAMAGED = 288
@@ -51,19 +51,13 @@ Floats = NDArray[np.float64]
 _TIE = 1e-9  # recall that a step of a threshold is worth
 
 
-def presets_of(finder: str) -> list[Preset]:
-    """List the presets that a finder knows."""
-    facts = cases.open_one(finder).facts
-    return [name for name in get_args(Preset) if name == "auto" or KIND[name] in facts.kinds]
-
-
 def measure(named: Named, finder: str) -> Row:
     """Mark one picture without damage by each finder, preset and sensitivity."""
     image = cases.read(named)
     shares: dict[str, dict[str, list[float]]] = {}
     for name, who in (("network", finder), (CLASSICAL, CLASSICAL)):
         shares[name] = {}
-        for preset in presets_of(who):
+        for preset in presets_of(cases.open_one(who).facts):
             found = cases.evidence(who, image, preset)
             exact = kinds_of(preset, cases.open_one(who).facts) == (NOISE,)
             shares[name][preset] = [float(mark(found, level, exact=exact).mean()) for level in SENSITIVITIES]

@@ -16,7 +16,7 @@ from mendpix.data.degrade import FAMILIES, damage
 from mendpix.metrics.detection import iou, rank_scores, ranked_average_precision
 from mendpix.metrics.psnr import psnr
 from mendpix.metrics.ssim import ssim
-from mendpix.restoration.presets import KIND, NOISE, Preset
+from mendpix.restoration.presets import NOISE, STANDS_FOR, Preset
 from mendpix.restoration.restore import CLASSICAL, MAX_AREA
 from mendpix.restoration.sensitivity import mark
 from mendpix.types import Image, Map, Mask
@@ -34,11 +34,11 @@ FILLED = 3
 FILLS = ("scenes", "auto")
 """Models that fill what the network has found, and what is truly destroyed."""
 
-PRESETS: dict[str, Preset] = {kind: preset for preset, kind in KIND.items()}
+PRESETS: dict[str, Preset] = {kind: preset for preset, kinds in STANDS_FOR.items() for kind in kinds}
 """Kind of damage -> the preset that stands for it."""
 
-CLASSICAL_KINDS = ("wear", "text", "noise")
-"""Kinds of damage that can be looked for without a network."""
+CLASSICAL_KINDS = ("wear", "stains", "text", "noise")
+"""Kinds of damage whose preset can be asked for without a network."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def test_the_shipped_size_keeps_to_its_limits():
         with FlopCounterMode(display=False) as counter:
             network(image)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    assert parameters == 1_354_524
+    assert parameters == 1_354_669
     assert 2 * parameters <= 4e6  # bytes of fp16
     assert counter.get_total_flops() / 2 <= 3e9
 
@@ -92,13 +92,14 @@ def test_the_file_takes_any_size_and_equals_torch(tmp_path: Path):
     torch.manual_seed(0)
     network = MpnNetwork(SMALL).eval()
     torch.nn.init.normal_(network.head.weight, std=0.3)
-    facts = export.model_facts("finder", "damage", network, (0.4, 0.5, 0.2, 0.3))
+    facts = export.model_facts("finder", "damage", network, (0.4, 0.6, 0.5, 0.2, 0.3))
     export.export_network(network, tmp_path / "finder.onnx", facts)
-    assert (facts.kinds, facts.thresholds) == (("wear", "text", "watermark", "noise"), (0.4, 0.5, 0.2, 0.3))
+    assert facts.kinds == ("wear", "stains", "text", "watermark", "noise")
+    assert facts.thresholds == (0.4, 0.6, 0.5, 0.2, 0.3)
     session = onnxruntime.InferenceSession(tmp_path / "finder.onnx")
     for height, width in ((16, 16), (16, 80), (128, 48), (208, 304)):
         image = torch.rand(1, 3, height, width)
         (found,) = session.run(["damage"], {"image": image.numpy()})
-        assert found.shape == (1, 4, height, width)
+        assert found.shape == (1, 5, height, width)
         with torch.no_grad():
             assert np.abs(found - network(image).numpy()).max() < 0.01

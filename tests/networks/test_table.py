@@ -26,7 +26,7 @@ NAMES = sorted(NETWORKS)
 GENERATORS = sorted(name for name, entry in NETWORKS.items() if entry.kind == "generator")
 FINDERS = sorted(name for name, entry in NETWORKS.items() if entry.kind == "damage")
 FILLERS = sorted(name for name, entry in NETWORKS.items() if entry.kind in ("generator", "edges"))
-CHANNELS = {"generator": 3, "detector": 2, "edges": 1, "damage": 4}
+CHANNELS = {"generator": 3, "detector": 2, "edges": 1, "damage": 5}
 """What comes out, by kind; of a discriminator it is its own affair."""
 
 

@@ -4,16 +4,18 @@ from mendpix.engines.interface import Facts
 from mendpix.errors import InputError
 from mendpix.restoration.presets import kinds_of
 
-ALL = Facts("all", "damage", kinds=("wear", "text", "watermark", "noise"))
+ALL = Facts("all", "damage", kinds=("wear", "stains", "text", "watermark", "noise"))
 ONE = Facts("one", "damage", kinds=("damage",))
+WEAR = Facts("wear", "damage", kinds=("wear", "text"))
 NOISE = Facts("noise", "damage", kinds=("noise",))
 
 
 @pytest.mark.parametrize(
     ("preset", "facts", "kinds"),
     [
-        ("auto", ALL, ("wear", "text", "watermark")),
-        ("scratches", ALL, ("wear",)),
+        ("auto", ALL, ("wear", "stains", "text", "watermark")),
+        ("scratches", ALL, ("wear", "stains")),
+        ("scratches", WEAR, ("wear",)),
         ("text", ALL, ("text",)),
         ("watermark", ALL, ("watermark",)),
         ("noise", ALL, ("noise",)),

@@ -80,7 +80,7 @@ def test_a_run_trains_is_watched_and_resumes_to_the_same_weights(name: str, smal
     assert (record["step"], record["framework"]) == (4, name.removesuffix("-small"))
     parts = {"damage"} if name == "damage" else {"generator", "damage", "edge_discriminator", "discriminator"}
     assert set(record["networks"]) == parts
-    assert len(record["thresholds"]) == (4 if name == "damage" else 1)
+    assert len(record["thresholds"]) == (5 if name == "damage" else 1)
     assert any(line.startswith("step 4: ") and "ap/mean" in line for line in told)
     last = json.loads((tmp_path / "through" / "metrics.jsonl").read_text().splitlines()[-1])
     assert {"validation/iou/wear", "validation/ap/noise", "validation/marked/clean"} <= last.keys()
@@ -233,6 +233,6 @@ def test_a_finder_that_marks_everything_gets_the_highest_thresholds(watched: Dam
 
 
 def test_channels_have_names():
-    assert (kinds_of(4), kinds_of(1)) == (KINDS, ("damage",))
+    assert (kinds_of(5), kinds_of(1)) == (KINDS, ("damage",))
     with pytest.raises(CheckpointError, match="must have 1 channel or one for each"):
         kinds_of(3)

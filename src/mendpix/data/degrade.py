@@ -24,7 +24,7 @@ from mendpix.data.damage_text import watermark, write
 from mendpix.errors import InputError, ShapeError
 from mendpix.types import FloatArray, Image
 
-KINDS = ("wear", "text", "watermark", "noise")
+KINDS = ("wear", "stains", "text", "watermark", "noise")
 """Kinds of damage, in this order everywhere."""
 
 FAMILIES: dict[str, str] = {
@@ -32,9 +32,9 @@ FAMILIES: dict[str, str] = {
     "cracks": "wear",
     "folds": "wear",
     "dust": "wear",
-    "stains": "wear",
-    "fading": "wear",
-    "blends": "wear",
+    "stains": "stains",
+    "fading": "stains",
+    "blends": "stains",
     "text": "text",
     "watermark": "watermark",
     "gaussian": "noise",
@@ -62,7 +62,7 @@ _SEEDS = 2**53  # whole numbers that every reader of JSON keeps
 _TRIES = 12  # until damage can be seen
 _VISIBLE = 12 / 255  # change of the strongest channel that counts as seen
 _VISIBLE_SHARE = 0.0005  # of the picture's pixels, at least, must change by that
-_PLAIN = {"wear": 36 / 255, "text": 36 / 255, "watermark": 20 / 255, "noise": _VISIBLE}  # by kind
+_PLAIN = {"wear": 36 / 255, "stains": 36 / 255, "text": 36 / 255, "watermark": 20 / 255, "noise": _VISIBLE}  # by kind
 _PLAIN_SHARE = 0.25  # of the damaged pixels, at least, must change by that: what nobody sees nobody wants mended
 
 

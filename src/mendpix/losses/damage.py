@@ -10,6 +10,9 @@ from torch import Tensor
 
 from mendpix.errors import ShapeError
 
+WORST_SHARE = 0.01
+"""Share of the pixels of a picture without damage of which the worst marks are looked at by themselves."""
+
 LEAST_MASS = 1.0
 """Pixels that are added to both sides of an overlap: nothing marked where nothing is destroyed is a full overlap."""
 
@@ -77,6 +80,34 @@ def false_marks(mask: Tensor, hole: Tensor) -> Tensor:
         raise ShapeError(f"masks must be (B, 1, H, W); got {tuple(mask.shape)}. Add the missing axis.")
     clean = (hole.amax(dim=(1, 2, 3)) == 0).to(mask)  # (B,)
     return (mask.mean(dim=(1, 2, 3)) * clean).sum() / clean.sum().clamp_min(1)
+
+
+def worst_false_marks(logits: Tensor, hole: Tensor, share: float = WORST_SHARE) -> Tensor:
+    """Compare what speaks most for damage in pictures without any with the truth: there is none.
+
+    A mean over all pixels hardly feels a wrong mark that is small and sure; whoever is shown one does.
+
+    Args:
+        logits: Of each kind of damage, shape (B, K, H, W).
+        hole: True mask of all kinds, shape (B, 1, H, W).
+        share: Share of the pixels that counts, those with the most marks of all kinds together, in (0, 1].
+
+    Returns:
+        Scalar >= 0: mean cross-entropy of these pixels of the pictures without damage, in nats; 0 if there are none.
+
+    Raises:
+        ShapeError: If the shapes do not fit each other.
+    """
+    if logits.ndim != 4 or hole.shape != (logits.shape[0], 1, *logits.shape[2:]):
+        raise ShapeError(
+            f"logits must be (B, K, H, W), the mask (B, 1, H, W); got {tuple(logits.shape)} and {tuple(hole.shape)}. "
+            "Give both of the same pictures."
+        )
+    clean = (hole.amax(dim=(1, 2, 3)) == 0).to(logits)  # (B,)
+    marks = F.softplus(logits).sum(dim=1).flatten(1)  # (B, H W): -log(1 - mask of all kinds)
+    count = max(1, round(share * marks.shape[1]))
+    worst = marks.topk(count, dim=1).values.mean(dim=1)  # (B,)
+    return (worst * clean).sum() / clean.sum().clamp_min(1)
 
 
 def _check(one: Tensor, other: Tensor) -> None:

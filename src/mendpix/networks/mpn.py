@@ -29,7 +29,7 @@ SPREAD = 4.0
 class MpnConfig:
     """Sizes of the network. The defaults are those of the shipped one: 1.35 million parameters."""
 
-    kinds: int = 4
+    kinds: int = 5
     """Kinds of damage that are told apart; 1 = one mask of all kinds, as in the paper."""
     widths: tuple[int, ...] = (16, 40, 64, 96, 128)
     """Channels at full resolution, 1/2, 1/4 ...; one at least."""

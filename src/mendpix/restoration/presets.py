@@ -12,8 +12,13 @@ Preset = Literal["auto", "scratches", "text", "watermark", "noise"]
 NOISE = "noise"
 """The kind of damage that `auto` leaves alone, since every photo has some grain; its marks are single pixels."""
 
-KIND: Mapping[Preset, str] = {"scratches": "wear", "text": "text", "watermark": "watermark", "noise": NOISE}
-"""The kind of damage that each preset but `auto` stands for."""
+STANDS_FOR: Mapping[Preset, tuple[str, ...]] = {
+    "scratches": ("wear", "stains"),
+    "text": ("text",),
+    "watermark": ("watermark",),
+    "noise": (NOISE,),
+}
+"""The kinds of damage that each preset but `auto` stands for; a finder need not know all of them."""
 
 
 def kinds_of(preset: Preset, facts: Facts) -> tuple[str, ...]:
@@ -34,13 +39,19 @@ def kinds_of(preset: Preset, facts: Facts) -> tuple[str, ...]:
     if preset == "auto":
         # A finder that knows noise alone was chosen for it.
         return tuple(kind for kind in facts.kinds if kind != NOISE) or facts.kinds
-    if KIND[preset] not in facts.kinds:
-        able = [name for name in get_args(Preset) if name == "auto" or KIND[name] in facts.kinds]
+    known = tuple(kind for kind in facts.kinds if kind in STANDS_FOR[preset])
+    if not known:
+        able = presets_of(facts)
         raise InputError(
             f"what to look for must be something that the finder {facts.name} knows: {', '.join(able)}; got {preset}. "
             "Take one of these, or another finder."
         )
-    return (KIND[preset],)
+    return known
+
+
+def presets_of(facts: Facts) -> list[Preset]:
+    """List what a finder can be asked to look for."""
+    return [name for name in get_args(Preset) if name == "auto" or set(STANDS_FOR[name]) & set(facts.kinds)]
 
 
 def check_preset(preset: str) -> None:

@@ -182,7 +182,7 @@ def kinds_of(count: int) -> tuple[str, ...]:
     if count not in names:
         raise CheckpointError(
             f"a finder of damage must have 1 channel or one for each of {', '.join(KINDS)}; it has {count}. "
-            "Train it with kinds = 4 or kinds = 1."
+            f"Train it with kinds = {len(KINDS)} or kinds = 1."
         )
     return names[count]
 

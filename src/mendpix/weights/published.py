@@ -158,7 +158,7 @@ METHODS: dict[str, PublishedMethod] = {
     "informed": PublishedMethod(
         title="informed mask generation, blind: finds mask, edges and fill; anonymous submission",
         multiple_of=8, minimum=16,
-        parameters={"informed": 14_819_567, "mpn": 1_354_524, "ipn-critic": 5_948_416},
+        parameters={"informed": 14_819_567, "mpn": 1_354_669, "ipn-critic": 5_948_416},
         macs_g=76.175,
         inputs=("image", "hole", "edges"), preferred_px=512,
         recipes=("informed-small.toml", "informed-psv.toml"),

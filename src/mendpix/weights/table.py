@@ -56,7 +56,9 @@ MODELS: dict[str, ModelEntry] = {
     "scenes-detector": ModelEntry(
         "detector", "tells which pixels look filled; the default detector", file="scenes-detector.onnx"
     ),
-    "damage": ModelEntry("damage", "finds scratches and other wear, text, watermarks and noise", file="damage.onnx"),
+    "damage": ModelEntry(
+        "damage", "finds scratches and other wear, stains, text, watermarks and noise", file="damage.onnx"
+    ),
     "exemplar": ModelEntry(
         "classical", "copies pieces of the surroundings, texture and all; for large holes", engine=classical.exemplar
     ),

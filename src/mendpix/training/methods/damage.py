@@ -2,7 +2,8 @@
 
 The paper (decision 010) names no loss. Here it is a visible sum: cross-entropy with continuous targets for each kind,
 overlap of the masks so that thin scratches count, and an extra price on whatever is marked in a picture without damage,
-which is what people fear most. Knows no optimiser, no files and no kind of damage by name.
+most of all where the network is surest, which is what people fear most. Knows no optimiser, no files and no kind of
+damage by name.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import InputError, RecipeError
-from mendpix.losses.damage import false_marks, missing_overlap, soft_cross_entropy
+from mendpix.losses.damage import false_marks, missing_overlap, soft_cross_entropy, worst_false_marks
 from mendpix.networks.mpn import MpnNetwork, whole_mask
 from mendpix.training.methods.interface import MethodEntry, Moment, Parts
 from mendpix.training.step import TensorBatch
@@ -30,12 +31,14 @@ class DamageMethod:
     """Weight of the missing overlap of each kind with its own, mean over kinds."""
     clean: float = 1.0
     """Weight of the mean mark on pictures without damage."""
+    clean_worst: float = 0.0
+    """Weight of the cross-entropy of the most marked hundredth of pictures without damage."""
     full_from: float = 1.0
     """Share from which a pixel counts as wholly destroyed: targets are divided by it and end at 1. Below 1 the answer
     is closer to whether a pixel is damaged at all than to how much of it is left; faint watermarks are found too."""
 
     def __post_init__(self) -> None:
-        for name in ("cross_entropy", "overlap", "kind_overlap", "clean"):
+        for name in ("cross_entropy", "overlap", "kind_overlap", "clean", "clean_worst"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be at least 0 and finite; got {getattr(self, name)}.")
         if not 0 < self.full_from <= 1:
@@ -103,6 +106,7 @@ def damage_terms(logits: Tensor, batch: TensorBatch, full_from: float = 1.0) -> 
         "overlap": missing_overlap(mask, wanted),
         "kind_overlap": missing_overlap(found, target),
         "clean": false_marks(mask, wanted),
+        "clean_worst": worst_false_marks(logits, wanted),
     }
 
 
@@ -113,6 +117,7 @@ def damage_sum(config: DamageMethod, terms: dict[str, Tensor]) -> Tensor:
         + config.overlap * terms["overlap"]
         + config.kind_overlap * terms["kind_overlap"]
         + config.clean * terms["clean"]
+        + config.clean_worst * terms["clean_worst"]
     )
 
 
