@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 
-from mendpix.cli.serve import link_to
+from mendpix.cli.serve import address_outside, link_to
 from mendpix.web.settings import make_token
 
 
@@ -50,7 +50,15 @@ def test_other_machines_need_the_token_that_is_made_and_printed():
         asked = urllib.request.Request(f"{bare}api/v1/health", headers={"Authorization": f"Bearer {token}"})
         assert urllib.request.urlopen(asked).status == 200
     finally:
-        stop(process)
+        told = stop(process)[2]
+    outside = address_outside("0.0.0.0")  # None on a machine without a network
+    assert (f"From other machines: http://{outside}:" in told) == (outside is not None)
+    assert outside is None or f"/?token={token}\n" in told
+
+
+def test_who_listens_at_one_address_alone_is_told_that_one():
+    assert address_outside("127.0.0.1") is None
+    assert address_outside("192.168.0.7") is None
 
 
 def test_behind_a_proxy_a_token_is_needed_too():

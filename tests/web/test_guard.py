@@ -100,13 +100,14 @@ def test_with_a_token_nothing_is_told_without_it(guarded):
     assert guarded.client.get(f"{guarded.url}/?token=another").status_code == 401
 
 
-@pytest.mark.parametrize("query", ["", "?token=another"])
-def test_a_browser_without_the_token_is_asked_for_it(guarded, query):
+@pytest.mark.parametrize(("query", "words"), [("", "needs its token"), ("?token=another", "is another token")])
+def test_a_browser_without_the_token_is_asked_for_it(guarded, query, words):
     answer = guarded.client.get(f"{guarded.url}/{query}", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert '<input name="token" type="password"' in answer.text
+    assert words in answer.text
     assert "a-long-token" not in answer.text
     api = guarded.client.get(f"{guarded.url}/api/v1/health", headers={"Accept": "text/html"})
     assert api.headers["content-type"] == "application/problem+json"

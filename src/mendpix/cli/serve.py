@@ -2,6 +2,7 @@
 
 import importlib.util
 import signal
+import socket
 from dataclasses import replace
 from typing import Annotated
 
@@ -89,6 +90,8 @@ def serve(
         def tell(bound: int) -> None:
             link = link_to(host, bound, settings.token)
             say(f"mendpix is at {link}")
+            if outside := address_outside(host):
+                say(f"From other machines: {link_to(outside, bound, settings.token)}", err=True)
             say("Stop it with Ctrl-C.", err=True)
             if open_page:
                 import webbrowser
@@ -98,6 +101,20 @@ def serve(
         stopped_by = serve_until_stopped(settings, on_start=tell)
         if stopped_by != signal.SIGINT:
             raise typer.Exit(128 + stopped_by)
+
+
+def address_outside(host: str) -> str | None:
+    """Find the address by which other machines reach this one, if it listens at all of its own; sends nothing."""
+    family = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}.get(host)
+    if family is None:
+        return None
+    somewhere = "192.0.2.1" if family == socket.AF_INET else "2001:db8::1"  # kept for documents: nobody is there
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect((somewhere, 9))
+            return str(way.getsockname()[0])
+    except OSError:  # no way out of this machine
+        return None
 
 
 def link_to(host: str, port: int, token: str | None) -> str:

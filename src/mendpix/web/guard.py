@@ -55,7 +55,7 @@ DOOR = """<!doctype html>
 <body>
 <main>
 <h1>mendpix</h1>
-<p>DETAIL</p>
+<p>WORDS Open the link that the server printed where it was started, or type the token here.</p>
 <form method="get" action="/">
 <label>Token <input name="token" type="password" autocomplete="current-password" required></label>
 <button>Open</button>
@@ -169,7 +169,7 @@ class Guard:
         if scope["path"] == "/" and scope["method"] == "GET" and "token" in query:
             if not _same(query.pop("token")[0], token):
                 wrong = "the token in the link must be that of the server; it is another. Copy the link anew."
-                return await _refuse_at_door(wrong, headers, scope, receive, send)
+                return await _refuse_at_door(wrong, "This is another token.", headers, scope, receive, send)
             rest = urlencode(query, doseq=True)
             secure = "; Secure" if scope["scheme"] == "https" else ""  # a proxy on this machine said so
             headers_ = [
@@ -189,7 +189,7 @@ class Guard:
             "this server must be opened with its token; got none or another. Open the link that the server printed, or"
             " send Authorization: Bearer TOKEN."
         )
-        return await _refuse_at_door(missing, headers, scope, receive, send)
+        return await _refuse_at_door(missing, "This page needs its token.", headers, scope, receive, send)
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         """Refuse what a foreign page sends."""
@@ -333,8 +333,18 @@ def _is_same_origin(origin: str, host: str) -> bool:
         return False
 
 
-async def _refuse_at_door(detail: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> bool:
+async def _refuse_at_door(
+    detail: str, words: str, headers: Headers, scope: Scope, receive: Receive, send: Send
+) -> bool:
     """Answer a person who opens the page with one that asks for the token; refuse everybody else.
+
+    Args:
+        detail: What programs are told.
+        words: What the person is told first.
+        headers: Of the request.
+        scope: The request, as all of the following.
+        receive: Its body.
+        send: Takes the answer.
 
     Returns:
         True: the request has been answered.
@@ -344,7 +354,7 @@ async def _refuse_at_door(detail: str, headers: Headers, scope: Scope, receive: 
     """
     if scope["path"] != "/" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
         raise ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
-    await HTMLResponse(DOOR.replace("DETAIL", escape(detail)), 401, {"Cache-Control": "no-store"})(scope, receive, send)
+    await HTMLResponse(DOOR.replace("WORDS", escape(words)), 401, {"Cache-Control": "no-store"})(scope, receive, send)
     return True
 
 

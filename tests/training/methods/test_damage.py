@@ -34,7 +34,7 @@ def make_batch(kinds: int = 4) -> TensorBatch:
 def test_the_sum_is_that_of_the_weights_and_reaches_every_parameter():
     network = make_network()
     values = gradients({"damage": network}, make_batch(), DamageMethod(), MOMENT)
-    assert values.keys() == {"cross_entropy", "overlap", "kind_overlap", "clean", "damage"}
+    assert values.keys() == {"cross_entropy", "overlap", "kind_overlap", "clean", "clean_worst", "damage"}
     expected = 5 * values["cross_entropy"] + 0.5 * values["overlap"] + 0.5 * values["kind_overlap"] + values["clean"]
     torch.testing.assert_close(values["damage"], expected)
     assert all(not value.requires_grad and value.isfinite() for value in values.values())
