@@ -82,6 +82,12 @@ class Outcome:
 
 Work = Callable[[Progress], Outcome]
 
+RULES_LOOKED = (
+    "simple rules looked for damage: a network that does is not part of mendpix yet. They find long straight scratches,"
+    " text in lines and single wrong pixels; paint the rest."
+)
+"""Said where nobody chose the rules."""
+
 
 class Bench:
     """Keeps models loaded for all requests: one for each way to use it. May be used by several threads at a time."""
@@ -229,7 +235,7 @@ class Bench:
                 raise ProblemError(409, one_line(refusal), more=more) from None
             notes: list[str] = []
             if order.finder is None and order.hole is None and finder == CLASSICAL:
-                notes.append("the network that finds damage is not installed here; rules looked for damage instead.")
+                notes.append(RULES_LOOKED)
             if not order.dry_run:
                 detects = not math.isnan(result.artifact_score)
                 return self._filled(order.picture, result, detects=detects, started=started, notes=notes)
