@@ -73,7 +73,9 @@ def test_shapes_ranges_and_steps():
 
 
 def test_nothing_is_destroyed_where_nothing_moved_and_the_other_way_round():
-    for result in many(80, DamageSpec(clean=0, jpeg=0, scan=0.5)):
+    for result in many(120, DamageSpec(clean=0, jpeg=0, scan=0.5)):
+        if result.record["aged_after"] and result.record["ageing"]["jpeg"]:
+            continue  # JPEG moves everything a little
         untouched = result.mask == 0
         assert np.array_equal(untouched, (result.destroyed == 0).all(0))
         assert np.array_equal(result.image[untouched], result.clean[untouched])
@@ -101,6 +103,25 @@ def test_the_shares_of_clean_aged_scanned_and_compressed_samples():
             assert np.array_equal(result.image, result.clean)
         else:
             assert result.destroyed.any()
+
+
+def test_damage_may_be_as_old_as_its_picture():
+    first = DamageSpec(clean=0, ageing=1, aged_after=1, scan=0, jpeg=0, families=("stains", "scratches"))
+    grey = 0
+    for seed, result in enumerate(many(60, first)):
+        drawn = result.record["ageing"]
+        assert result.record["aged_after"]
+        assert same(repeat(picture(seed % 5), result.record), result)
+        if drawn["tone"] == "grey" and not drawn["jpeg"] and not drawn["frame"]:
+            grey += 1
+            assert np.ptp(result.image, axis=2).max() < 1e-6  # coloured stains have lost their colour, too
+    assert grey > 3
+    last = many(60, replace(first, aged_after=0, families=("stains",)))
+    assert not any(result.record["aged_after"] for result in last)
+    colourful = [np.ptp(one.image, axis=2).max() > 0.05 for one in last if one.record["ageing"]["tone"] == "grey"]
+    assert any(colourful)
+    for result in many(20, replace(first, families=("salt-and-pepper",))):
+        assert not result.record["aged_after"]  # noise is the last thing that happens
 
 
 def test_all_clean_and_none_clean():
@@ -237,7 +258,7 @@ def test_what_is_no_picture_is_an_error(image: Image, words: str):
     for call in (
         lambda: degrade(np.random.default_rng(0), image),
         lambda: damage(np.random.default_rng(0), image, "dust"),
-        lambda: repeat(image, {"ageing": None, "families": [], "scan": None, "jpeg": None}),
+        lambda: repeat(image, {"ageing": None, "aged_after": False, "families": [], "scan": None, "jpeg": None}),
     ):
         with pytest.raises(ShapeError) as error:
             call()

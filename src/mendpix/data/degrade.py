@@ -83,6 +83,10 @@ class DamageSpec:
     ageing: float = 0.5
     """Share of samples, clean ones too, whose whole picture is first made old or ordinary: grey or sepia, less
     contrast, slight blur, slight grain, JPEG. That is no damage: it is in what is wanted too."""
+    aged_after: float = 0.6
+    """Share of the aged samples that are damaged first and then aged, damage and all, as an old photo that is scanned:
+    scratches have its tone, grain and blur, too. In the others sharp damage lies over an old picture. With noise all
+    are damaged at last."""
     scan: float = 0.3
     """Share of samples that are slightly blurred after they were damaged, what is wanted as well, as by a scanner;
     damage is not always sharper than its picture. None with noise are."""
@@ -98,7 +102,7 @@ class DamageSpec:
             )
         if len(set(self.families)) != len(self.families):
             raise InputError(f"families must name each family once; got {', '.join(self.families)}. Drop the doubles.")
-        for name in ("clean", "ageing", "scan", "jpeg"):
+        for name in ("clean", "ageing", "aged_after", "scan", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must lie between 0 and 1; got {getattr(self, name)}.")
         if self.most < 1:
@@ -158,7 +162,8 @@ def repeat(image: Image, record: dict[str, Any]) -> Degraded:
         InputError: If the record names an unknown family.
     """
     _check(image)
-    wanted = image if record["ageing"] is None else age(image, record["ageing"])
+    ageing, after = record["ageing"], record["aged_after"]
+    wanted = image if ageing is None or after else age(image, ageing)
     wanted = _in_steps(wanted)
     damaged, done = wanted, []
     destroyed = np.zeros((len(KINDS), *image.shape[:2]), np.float32)
@@ -167,13 +172,17 @@ def repeat(image: Image, record: dict[str, Any]) -> Degraded:
         plane = destroyed[KINDS.index(FAMILIES[entry["family"]])]
         damaged, plane[:] = one.image, join(plane, one.destroyed)
         done.append({"family": entry["family"], "seed": entry["seed"], "parameters": one.parameters})
+    if after:
+        wanted, damaged = age(wanted, {**ageing, "jpeg": None}), age(damaged, {**ageing, "jpeg": None})
+        if ageing["blur_px"]:
+            destroyed = np.stack([_blurred(plane, ageing["blur_px"]) for plane in destroyed])
     if record["scan"] is not None:
         wanted, damaged = _blurred(wanted, record["scan"]), _blurred(damaged, record["scan"])
-        destroyed = np.stack([_blurred(destroyed[kind], record["scan"]) for kind in range(len(KINDS))])
+        destroyed = np.stack([_blurred(plane, record["scan"]) for plane in destroyed])
     wanted, damaged = _in_steps(wanted), _in_steps(damaged)
     destroyed[:, ~moved(wanted, damaged)] = 0  # what blur, steps of 8 bits or a second layer took back
     damaged = np.where((destroyed.max(axis=0) > 0)[..., None], damaged, wanted)
-    quality = record["jpeg"]
+    quality = ageing["jpeg"] if after and record["jpeg"] is None else record["jpeg"]
     if quality is not None:
         wanted, damaged = compress(wanted, quality), compress(damaged, quality)
     return Degraded(damaged, wanted, destroyed, {**record, "families": done})
@@ -235,10 +244,11 @@ def _draw(rng: np.random.Generator, spec: DamageSpec) -> dict[str, Any]:
         names.sort(key=lambda name: FAMILIES[name] == "noise")  # noise lies over all
     families = [{"family": name, "seed": int(rng.integers(_SEEDS))} for name in names]
     scan = round(rng.uniform(0.3, 0.9), 4) if rng.random() < spec.scan else None
+    after = ageing is not None and rng.random() < spec.aged_after
     if any(FAMILIES[name] == "noise" for name in names):
-        scan = None
+        scan, after = None, False
     jpeg = round(even_log(rng, 60, 95)) if rng.random() < spec.jpeg else None
-    return {"ageing": ageing, "families": families, "scan": scan, "jpeg": jpeg}
+    return {"ageing": ageing, "aged_after": after, "families": families, "scan": scan, "jpeg": jpeg}
 
 
 def _force(image: Image) -> Damage:
