@@ -1,6 +1,7 @@
 """What a person does with the page: opens, paints, fills, saves."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,10 @@ def set_slider(page: Any, name: str, value: float) -> None:
     page.locator(f"#{name}").evaluate(
         "(one, value) => { one.value = value; one.dispatchEvent(new Event('input', { bubbles: true })) }", value
     )
+
+
+def share_of(text: str) -> float:
+    """The number before the first per cent sign, as in "Doubt 57 %"; less than 0.1 counts as 0."""
+    found = re.search(r"(< )?([\d.]+) %", text)
+    assert found, text
+    return 0.0 if found[1] else float(found[2])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser.hands import downloaded, fill, open_mask, open_photo, paint, saved_mask, set_slider
+from browser.hands import downloaded, fill, open_mask, open_photo, paint, saved_mask, set_slider, share_of
 
 PHONE = (390, 844)
 
@@ -60,6 +60,18 @@ def test_a_mask_is_loaded_at_full_resolution_grows_shrinks_and_turns_over(deskto
     np.testing.assert_array_equal(saved_mask(page), before)
     page.locator("#mask-invert").dispatch_event("click")
     np.testing.assert_array_equal(saved_mask(page), 255 - before)
+
+
+def test_a_photo_is_taken_for_a_mask_only_after_asking(desktop, pictures):
+    page = desktop
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    open_photo(page, pictures / "photo.jpg")
+    page.set_input_files("#mask-file", pictures / "photo.jpg")
+    page.wait_for_selector("body:not(.busy)")
+    page.wait_for_timeout(300)
+    assert "neither black nor white" in asked[0]
+    assert page.locator("#fill").is_disabled()  # it was not taken
 
 
 def test_what_must_not_be_copied_is_marked_undone_erased_and_sent_with_the_other_options(desktop, pictures):
@@ -112,19 +124,27 @@ def test_a_photo_is_opened_painted_filled_compared_and_downloaded(page, pictures
     page.wait_for_selector("#fill:enabled")
     fill(page)
     assert page.locator("#fill").is_disabled()  # the mask is spent
-    assert 0 <= float(page.text_content("#score")) <= 1
+    assert 0 <= share_of(page.text_content("#score")) <= 100
     assert page.locator("#holes li").count() == 1
     page.click("#doubt")
     assert page.get_attribute("#doubt", "aria-pressed") == "true"
     page.click("#compare")
     assert page.locator("#split").is_visible()
+    paint(page, (0.3, 0.3), (0.4, 0.3), (0.7, 0.35))  # the line follows; the photo stays, and nothing is painted
+    assert abs(float(page.input_value("#split")) - 70) < 2
+    assert page.locator("#split-line").evaluate("one => one.style.left").startswith("70")
     page.click("#compare")
+    assert page.locator("#fill").is_disabled()
     page.click("#undo")
     page.wait_for_selector("#fill:enabled")  # the mask is back, the fill is gone
     assert page.locator("#redo").is_enabled()
+    assert page.locator("#download").is_disabled()  # nothing is done to it any more
     page.click("#redo")
     page.wait_for_selector("#fill:disabled")
-    result = Image.open(io.BytesIO(downloaded(page)))
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "photo-mended.jpg"  # not the name of the photo itself
+    result = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
     assert (result.format, result.size) == ("JPEG", (240, 160))
 
 
@@ -184,6 +204,49 @@ def test_a_doubtful_place_is_mended_kept_and_taken_back(page, pictures):
     page.wait_for_selector("#strip li:nth-child(2) [aria-current]")
 
 
+def test_the_headline_stays_that_of_all_holes_when_one_place_is_mended(desktop, pictures, tmp_path):
+    page = desktop
+    mask = np.zeros((160, 240), np.uint8)
+    mask[30:70, 30:70] = mask[60:100, 150:190] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    open_photo(page, pictures / "photo.jpg")
+    open_mask(page, tmp_path / "mask.png")
+    page.select_option("#model", "harmonic")
+    fill(page)
+    before = share_of(page.text_content("#score"))
+    places = page.locator("#regions button").all_text_contents()
+    assert len(places) >= 2
+    page.locator("#regions button").first.click()
+    assert share_of(page.text_content(".tried")) == share_of(places[0])  # as it is
+    page.click("text=Try all")
+    page.wait_for_selector(".tried:nth-child(5)")
+    page.wait_for_selector("body:not(.busy)")
+    chosen = page.text_content(".tried[aria-pressed=true]")
+    assert share_of(chosen) < share_of(places[0])
+    page.click("#refill-keep")
+    page.wait_for_selector("#strip li:nth-child(3) [aria-current]")
+    assert 0 < share_of(page.text_content("#score")) < before
+    after = page.locator("#regions button").all_text_contents()
+    assert places[1] in after  # the other place keeps its number and its figure
+    page.click("#undo")
+    page.wait_for_selector("#strip li:nth-child(2) [aria-current]")
+    assert share_of(page.text_content("#score")) == before
+
+
+def test_the_headline_counts_what_was_filled_before(desktop, pictures):
+    page = desktop
+    open_photo(page, pictures / "photo.jpg")
+    page.select_option("#model", "harmonic")
+    regions = []
+    page.click("[data-tool=rectangle]")
+    for across in (0.25, 0.65):
+        paint(page, (across, 0.4), (across + 0.12, 0.6))
+        fill(page)
+        regions.append(page.locator("#regions button").all_text_contents())
+    assert set(regions[0]) <= set(regions[1])
+    assert len(regions[1]) > len(regions[0]) > 0
+
+
 def test_the_method_of_one_hole_is_changed(desktop, pictures):
     page = desktop
     open_photo(page, pictures / "photo.jpg")
@@ -195,6 +258,23 @@ def test_the_method_of_one_hole_is_changed(desktop, pictures):
 
 
 # --- restoring, several
+
+
+def test_the_restore_tab_says_find_and_shows_what_it_looks_for_whole(page, pictures):
+    open_photo(page, pictures / "scan.png")
+    assert "Fill" in page.inner_text("#hint")
+    page.click("#tab-restore")
+    assert "Find" in page.inner_text("#hint")
+    assert "Fill" not in page.inner_text("#hint")
+    assert page.locator("#find").is_visible()
+    wide = page.locator("#preset").evaluate(
+        """select => {
+          const pen = document.createElement("canvas").getContext("2d");
+          pen.font = getComputedStyle(select).font;
+          return Math.max(...[...select.options].map(({ text }) => pen.measureText(text).width));
+        }"""
+    )
+    assert page.locator("#preset").bounding_box()["width"] > wide + 40  # room for the arrow, too
 
 
 def test_damage_is_found_corrected_and_mended(page, pictures):
@@ -212,6 +292,40 @@ def test_damage_is_found_corrected_and_mended(page, pictures):
     page.wait_for_selector("#strip li:nth-child(2)")
     page.wait_for_selector("body:not(.busy)")
     assert Image.open(io.BytesIO(downloaded(page))).format == "PNG"
+
+
+def test_what_was_corrected_by_hand_stays_when_one_looks_again_and_undo_brings_the_sliders_back(desktop, pictures):
+    page = desktop
+    open_photo(page, pictures / "scan.png")
+    page.click("#tab-restore")
+    page.click("#find")
+    page.wait_for_selector("#fill-found:enabled")
+    paint(page, (0.45, 0.3), (0.5, 0.3))
+    painted = page.text_content("#found")
+    page.click("[data-tool=eraser]")
+    paint(page, (0.2, 0.5), (0.8, 0.5))
+    corrected = saved_mask(page) > 0
+    stated = page.text_content("#found")
+    assert stated != painted
+    rows, columns = corrected.shape[0] // 2, corrected.shape[1]
+    assert not corrected[rows, columns // 3 : columns // 2].any()
+    added = corrected & (np.arange(columns) > 75) & (np.arange(columns) < 160)
+    assert added.sum() > 50
+    set_slider(page, "sensitivity", 90)
+    page.wait_for_function("before => document.querySelector('#found').textContent !== before", arg=stated)
+    page.wait_for_selector("body:not(.busy)")
+    again = saved_mask(page) > 0
+    assert again[added].all()
+    assert not again[rows, 58:64].any()  # what was erased stays erased
+    assert (again != corrected).any()  # and something else was found
+    page.click("#undo")
+    np.testing.assert_array_equal(saved_mask(page) > 0, corrected)
+    assert page.input_value("#sensitivity") == "50"
+    assert page.text_content("#sensitivity-value") == "50 %"
+    assert page.text_content("#found") == stated
+    page.click("#redo")
+    np.testing.assert_array_equal(saved_mask(page) > 0, again)
+    assert page.input_value("#sensitivity") == "90"
 
 
 def test_more_damage_than_may_be_changed_is_shown_and_mended_only_once_it_is_corrected(desktop, pictures):
@@ -246,12 +360,30 @@ def test_several_photos_are_mended_with_masks_by_name(desktop, pictures):
     page.wait_for_selector("#queue li.done", state="attached")
     page.wait_for_selector("#queue li.failed", state="attached")
     assert "scan-mask.png" in page.text_content("#queue li.failed")
+    page.get_by_role("alert").get_by_text("1 photo done, 1 failed").wait_for()
+    assert page.text_content("#queue-zip") == "Download 1 result (ZIP)"
     with page.expect_download() as download:
         page.locator("#queue-zip").dispatch_event("click")
     with zipfile.ZipFile(download.value.path()) as packed:
         assert packed.testzip() is None
-        assert packed.namelist() == ["photo.jpg"]
-        assert Image.open(io.BytesIO(packed.read("photo.jpg"))).size == (240, 160)
+        assert packed.namelist() == ["photo-mended.jpg"]
+        assert Image.open(io.BytesIO(packed.read("photo-mended.jpg"))).size == (240, 160)
+
+
+def test_a_result_of_found_damage_is_opened_for_corrections_in_the_restore_tab(desktop, pictures):
+    page = desktop
+    page.click("#tab-several")
+    page.set_input_files("#queue-files", [pictures / "scan.png"])
+    page.click("#queue-start")
+    page.wait_for_selector("#queue-start:disabled")  # not twice
+    page.wait_for_selector("#queue li.done")
+    page.get_by_text("1 photo done.").wait_for()
+    page.click("#queue .open")
+    page.wait_for_selector("#tab-restore[aria-selected=true]")
+    page.wait_for_selector("body.has-result:not(.busy)")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "scan-mended.png"
 
 
 # --- other ways in

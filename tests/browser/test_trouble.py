@@ -41,6 +41,14 @@ def test_what_is_no_picture_is_refused_in_a_sentence(desktop, tmp_path):
     assert desktop.locator("#welcome").is_visible()
 
 
+def test_a_file_of_a_telephone_is_refused_with_a_way_on(desktop, tmp_path):
+    (tmp_path / "IMG_1.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    desktop.set_input_files("#photo-file", tmp_path / "IMG_1.heic")
+    told = alert_of(desktop)
+    assert "JPEG" in told
+    assert any(word in told for word in ("Export", "export", "onvert", "ave it")), told
+
+
 def test_a_shut_server_and_a_missing_token_are_told_and_the_mask_stays(desktop, pictures):
     page = desktop
     open_photo(page, pictures / "photo.jpg")

@@ -21,6 +21,8 @@ export const wasCancelled = (error) => error?.name === "AbortError";
 const aborted = () => new DOMException("cancelled", "AbortError");
 const unreachable = () => new Problem("The server does not answer. Is “mendpix serve” still running?");
 const MOST_FAILURES = 4;
+const FOREIGN = /\.(hei[cf]|dng|cr[23w]|nef|arw)$/i; // files of telephones and cameras that are not read
+const WAY_ON = "Export it as JPEG first, in the program that shows your photos.";
 
 async function problemOf(answer) {
   let facts = {};
@@ -90,6 +92,13 @@ export const models = async () => (await askJson("models")).models;
 /** Bytes of something of a picture, or of a link that the server gave. */
 export const blobAt = async (path, signal) => (await ask(path, { signal })).blob();
 
+/** A file of the server under the name that the server gives it: {blob, name}. */
+export async function fileAt(path, signal) {
+  const answer = await ask(path, { signal });
+  const [, name] = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") ?? "") ?? [];
+  return { blob: await answer.blob(), name: name ? decodeURIComponent(name) : "" };
+}
+
 export const fileUrl = (id) => `${ROOT}/pictures/${id}/file`;
 
 /** Address of a picture as shown: at most `px` on its longer side, of all of it or of a box [x, y, width, height]. */
@@ -97,10 +106,20 @@ export function previewUrl(id, px, box = null) {
   return `${ROOT}/pictures/${id}/preview?px=${px}${box ? `&box=${box.join(",")}` : ""}`;
 }
 
+export const holeUrl = (id, px) => `${ROOT}/pictures/${id}/hole?px=${px}`;
+
 export const artifactsUrl = (id, px) => `${ROOT}/pictures/${id}/artifacts?px=${px}`;
 
 /** Give the server a picture; answers with what it is: id, width, height, format, name and so on. */
-export const upload = (file, watch = {}) => patiently(() => send(file, watch), watch);
+export async function upload(file, watch = {}) {
+  try {
+    return await patiently(() => send(file, watch), watch);
+  } catch (error) {
+    const isRefused = error instanceof Problem && [415, 422].includes(error.status);
+    if (!isRefused || !FOREIGN.test(file.name) || /export|convert|save it|as jpeg/i.test(error.message)) throw error;
+    throw new Problem(`${error.message} ${WAY_ON}`, error.status, error.facts);
+  }
+}
 
 function send(file, { onProgress = () => {}, signal = null }) {
   // fetch tells nothing of the way up; a 24-megapixel photo over a phone's connection takes a while

@@ -1,5 +1,6 @@
 // Puts the page together: which button does what. Knows every module; does no work of its own.
 
+import { settle } from "./account.js";
 import * as busy from "./busy.js";
 import { Compare } from "./compare.js";
 import { byId, percent, saveBlob, seconds } from "./dom.js";
@@ -29,11 +30,11 @@ const refill = new Refill(editor, doubt);
 const queue = new Queue();
 const methods = new Methods();
 const holes = new Holes(editor, methods);
-const openTab = tabs();
+const openTab = tabs(() => editor.version && writeHint());
 view.marks.push((context) => painter.draw(context, view));
 
 const canPaint = () => Boolean(editor.version) && !busy.isBusy() && !refill.isOpen && view.split === null;
-listenToGestures(view, painter, canPaint);
+listenToGestures(view, painter, canPaint, compare);
 toolButtons(editor);
 brushSliders(editor);
 maskLook(editor);
@@ -41,20 +42,26 @@ const maskSteps = maskButtons(editor);
 
 // --- files
 
+const oddMask = (share) =>
+  `This hardly is a mask: ${percent(share)} of it is neither black nor white. Fill where it is bright, all the same?`;
+const REPLACING =
+  "The last result is not downloaded yet; it stays in the strip while this page is open. Open another photo?";
+
 async function openPhotos(list) {
   if (list.length > 1) {
     queue.add(list);
     openTab("several");
     return;
   }
-  if (!editor.saved && !confirm("The last result has not been downloaded. Open another photo?")) return;
+  if (!editor.saved && !confirm(REPLACING)) return;
   refill.close();
   await busy.run(`Opening ${list[0].name}`, (watch) => editor.open(list[0], watch));
   view.stage.focus({ preventScroll: true, focusVisible: false });
 }
 
 async function openMask(file) {
-  if (editor.version) await busy.run("Loading the mask", () => editor.loadMask(file));
+  if (!editor.version) return;
+  await busy.run("Loading the mask", () => editor.loadMask(file, (share) => confirm(oddMask(share))));
 }
 
 const choosePhotos = () => byId("photo-file").click();
@@ -63,10 +70,10 @@ for (const id of ["open", "open-first"]) byId(id).addEventListener("click", choo
 addEventListener("beforeunload", (event) => !editor.saved && event.preventDefault());
 
 async function download() {
-  if (!editor.version) return;
+  if (!editor.version?.source) return;
   const file = await busy.run("Writing the file", (watch) => editor.file(watch));
   if (!file) return;
-  saveBlob(file, editor.version.name);
+  saveBlob(file.blob, file.name);
   editor.saved = true;
 }
 byId("download").addEventListener("click", download);
@@ -121,7 +128,7 @@ editor.addEventListener("version", () => {
   byId("welcome").hidden = true;
   byId("facts").textContent = `${name} · ${width} × ${height} px · ${format}`;
   document.title = `${name} – mendpix`;
-  byId("download").disabled = false;
+  byId("download").disabled = !source; // nothing was done to it
   byId("took").textContent = version.seconds ? `${percent(share ?? 0)} filled in ${seconds(version.seconds)}.` : "";
 });
 
@@ -145,8 +152,10 @@ function showMarks() {
 function writeHint() {
   const first = Boolean(editor.mask?.isEmpty) && !editor.version.source;
   const avoids = Boolean(editor.version) && painter.tool === "avoid";
+  const finds = document.body.dataset.tab === "restore";
   byId("hint").hidden = !avoids && !first;
-  byId("hint-fill").hidden = avoids;
+  byId("hint-fill").hidden = avoids || finds;
+  byId("hint-find").hidden = avoids || !finds;
   byId("hint-avoid").hidden = !avoids;
 }
 
@@ -205,18 +214,19 @@ shortcuts.listen({
   fit: zooms.fit,
   actual: zooms.zoom,
   open: choosePhotos,
-  download: () => (editor.version ? download() : false),
+  download: () => (editor.version ? download() : false), // the browser's own would save the page
   help: openHelp,
 });
 
 // --- other parts of the panel
 
 async function lookAt(item) {
-  await busy.run("Opening", async () => {
+  await busy.run("Opening", async (watch) => {
     await editor.openPicture(item.result.source);
+    await settle(item.result, editor, watch);
     await editor.adopt(item.result, { label: "From the queue" });
     editor.saved = true;
-    openTab("remove");
+    openTab(item.result.isFound ? "restore" : "remove");
   });
 }
 

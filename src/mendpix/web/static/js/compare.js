@@ -34,10 +34,22 @@ export class Compare {
     return Boolean(this.editor.version?.source);
   }
 
+  /** True while the slider is on. */
+  get slides() {
+    return this.#slides;
+  }
+
+  /** Put the line between before and after at a share of the stage's width. */
+  put(share) {
+    this.slider.value = 100 * Math.min(1, Math.max(0, share));
+    this.#draw();
+  }
+
   /** Show or leave the slider. */
   slide(on) {
     this.#slides = on && this.possible;
     this.#draw();
+    this.editor.painter.cursor = null; // no brush over the line
     if (this.#slides) this.slider.focus();
   }
 

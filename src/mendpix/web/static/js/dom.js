@@ -50,11 +50,13 @@ export function saveBlob(blob, name) {
 /** Write the value of sliders, in per cent, beside their names: in the element with the slider's id and "-value". */
 export function shares(...ids) {
   for (const id of ids) {
-    const write = () => (byId(`${id}-value`).textContent = `${byId(id).value} %`);
-    byId(id).addEventListener("input", write);
-    write();
+    byId(id).addEventListener("input", () => writeShare(id));
+    writeShare(id);
   }
 }
+
+/** Write the value of one such slider anew, after it was set by the page itself. */
+export const writeShare = (id) => (byId(`${id}-value`).textContent = `${byId(id).value} %`);
 
 /** True while keys belong to a field that the visitor types into. */
 export function isTyping(target) {

@@ -1,12 +1,15 @@
 // The photo that is open, its versions and its mask, and what can be done with them. Knows the server's answers;
 // knows no buttons: it tells of what happened by the events "version", "mask", "versions".
 
+import { settle } from "./account.js";
 import * as api from "./api.js";
 import { say } from "./busy.js";
-import { History } from "./history.js";
+import { Corrections } from "./corrections.js";
+import { History, joined } from "./history.js";
 import { Mask } from "./mask.js";
 import * as maskfiles from "./maskfiles.js";
 import { Shown } from "./picture.js";
+import { mendedName } from "./names.js";
 import { clear } from "./shapes.js";
 
 const QUIET = { signal: null, onProgress: () => {} };
@@ -23,6 +26,7 @@ export class Editor extends EventTarget {
     this.history = new History();
     this.mask = null; // what is to be filled
     this.avoided = null; // what must not be copied from
+    this.corrections = null; // what was done by hand to a mask that was found
     this.version = null; // what is shown: the server's facts of the picture, and how it came about
     this.versions = []; // all of this visit, oldest first
     this.saved = true;
@@ -40,6 +44,23 @@ export class Editor extends EventTarget {
   /** Remember a step that was taken on the mask. */
   remember(step) {
     if (step) this.history.push(step);
+  }
+
+  /** Change the mask as a whole, as a step; `work` gets the mask and answers with its part of the step. */
+  edit(work, { begins = false } = {}) {
+    const before = this.corrections && !begins ? this.mask.data.slice() : null;
+    const step = work(this.mask);
+    if (!step || !this.corrections) return this.remember(step);
+    const also = begins ? this.corrections.restart(this.mask) : this.corrections.note(before, this.mask);
+    this.remember(joined(step.label, [step, also]));
+  }
+
+  /** Let other corrections hold from now on, as a step: for a mask that is found, or spent. */
+  #correct(corrections) {
+    const before = this.corrections;
+    const put = (one) => (this.corrections = this.painter.corrections = one);
+    put(corrections);
+    return { label: "", bytes: 0, undo: () => put(before), redo: () => put(corrections) };
   }
 
   /** Open a file of the visitor. */
@@ -62,6 +83,7 @@ export class Editor extends EventTarget {
 
   #newMasks({ width, height }) {
     this.painter.cancel();
+    this.corrections = this.painter.corrections = null;
     for (const name of ["mask", "avoided"]) {
       this[name] = this.view[name] = this.painter[name] = new Mask(width, height);
       this[name].addEventListener("change", () => this.view.redraw());
@@ -94,10 +116,13 @@ export class Editor extends EventTarget {
   }
 
   /** Fill a mask of any version, and answer with the result; the editor shows what it did before. */
-  async make(source, mask, { model, label = "", ...options }, watch) {
+  async make(source, mask, { model, label = "", isPlace = false, ...options }, watch) {
     const made = { choose: {}, dilate: 0, finish: "none", exclude: null, ...options, model, mask, source };
     const answer = await this.#fill(made, watch);
-    return { ...made, ...answer, ...answer.picture, name: source.name, label: label || `Filled, ${model}` };
+    const facts = { name: source.name, label: label || `Filled, ${model}`, isPlace };
+    const version = { ...made, ...answer, ...answer.picture, ...facts };
+    await settle(version, this, watch);
+    return version;
   }
 
   /** Ask for what a version is made of. */
@@ -140,17 +165,19 @@ export class Editor extends EventTarget {
     return this.holding(version, watch, () => new Shown(version, () => this.view.redraw()).open());
   }
 
-  /** The version in view as a file. */
-  file(watch) {
+  /** The version in view as a file: {blob, name}. */
+  async file(watch) {
     const { version } = this;
-    return this.holding(version, watch, () => api.blobAt(api.fileUrl(version.id), watch.signal));
+    const read = () => api.fileAt(api.fileUrl(version.id), watch.signal);
+    const { blob, name } = await this.holding(version, watch, read);
+    return { blob, name: mendedName(version.name, name) };
   }
 
   /** Show a version as a step that can be undone. */
   async adopt(version, { label, clearMask = false, opens = false }) {
     const before = { version: this.version, shown: this.view.picture };
     const shown = await this.shown(version);
-    const wiped = clearMask ? clear(this.mask) : null;
+    const wiped = clearMask ? joined(label, [clear(this.mask), this.#correct(null)]) : null;
     this.#add(version);
     this.#show(version, shown, opens);
     this.saved = false;
@@ -195,13 +222,16 @@ export class Editor extends EventTarget {
     const answer = await this.holding(version, watch, () => api.detect({ picture: version.id }, watch));
     const { score, regions, artifacts } = answer;
     Object.assign(version, { score, regions, artifacts, judged: true });
+    await settle(version, this, watch);
     this.#tell("version");
   }
 
   /**
-   * Find damage, and take it for the mask, as one step. `options`: preset, sensitivity, max_area.
+   * Find damage, and take it for the mask; what was painted and erased by hand stays on top. `options`: preset,
+   * sensitivity, max_area.
    *
-   * @returns {share, refused}: refused = more was found than `max_area`; the mask shows it all the same
+   * @returns {share, refused, step}: refused = more was found than `max_area`, the mask shows it all the same; the step
+   * is for the caller to remember
    */
   async find(options, watch) {
     const { version } = this;
@@ -214,15 +244,21 @@ export class Editor extends EventTarget {
         return { ...error.facts, refused: true };
       }
     });
-    const { step } = await maskfiles.load(this.mask, await api.blobAt(found.mask, watch.signal), "Find damage");
-    this.remember(step);
+    const marked = await api.blobAt(found.mask, watch.signal);
+    const corrections = this.corrections ?? new Corrections(this.mask);
+    const { step } = await maskfiles.load(this.mask, marked, {
+      label: "Find damage",
+      finish: (data) => corrections.over(data),
+    });
     for (const note of found.notes ?? []) say(note);
-    return found;
+    return { ...found, step: joined("Find damage", [step, this.#correct(corrections)]) };
   }
 
-  async loadMask(blob) {
-    const { step, note } = await maskfiles.load(this.mask, blob);
-    this.remember(step);
+  /** Load a mask; `mayUse` is asked with the share of its middle tones if it does not look like one. */
+  async loadMask(blob, mayUse) {
+    const { step, note } = await maskfiles.load(this.mask, blob, { mayUse });
+    if (!step) return;
+    this.edit(() => step, { begins: true });
     say(note || "Mask loaded: what is white will be filled.");
   }
 

@@ -5,9 +5,12 @@ const SECOND_FINGER_MS = 250;
 const LEAST_STEP_PX = 8; // a step of the arrow keys moves a small brush at least so far on the screen
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Listen to the stage. `mayPaint` tells whether painting is allowed just now. */
-export function listen(view, painter, mayPaint) {
-  const hand = new Hand(view, painter, mayPaint);
+/**
+ * Listen to the stage. `mayPaint` tells whether painting is allowed just now; `divider` is the line between before and
+ * after: while `divider.slides`, a press anywhere takes it along by `divider.put(share)`.
+ */
+export function listen(view, painter, mayPaint, divider) {
+  const hand = new Hand(view, painter, mayPaint, divider);
   const { stage } = view;
   stage.addEventListener("pointerdown", (event) => hand.press(event));
   stage.addEventListener("pointermove", (event) => hand.move(event));
@@ -53,12 +56,13 @@ function onStage(view, { clientX, clientY }) {
 /** What holds the brush: pointers that are down, and the keyboard. */
 class Hand {
   #pointers = new Map(); // places of the window by pointer
-  #mode = null; // "paint", "pan", "pinch", or "rest" for a finger left over from a pinch
+  #mode = null; // "paint", "pan", "slide", "pinch", or "rest" for a finger left over from a pinch
   #spaceDown = false;
   #penSeen = false;
   #pressedAt = 0;
 
-  constructor(view, painter, mayPaint) {
+  constructor(view, painter, mayPaint, divider) {
+    this.divider = divider;
     this.view = view;
     this.painter = painter;
     this.mayPaint = mayPaint;
@@ -78,9 +82,10 @@ class Hand {
   }
 
   #begin(event) {
-    this.#mode = this.#pans(event) ? "pan" : "paint";
     this.#pressedAt = performance.now();
-    if (this.#mode === "pan") return;
+    this.#mode = this.#slides(event) ? "slide" : this.#pans(event) ? "pan" : "paint";
+    if (this.#mode === "slide") this.#slide(event);
+    if (this.#mode !== "paint") return;
     const erase = event.button === 2 || event.button === 5 || event.buttons === 32;
     this.painter.cursor = this.#placeOf(event);
     this.painter.press(this.#placeOf(event), { erase, straight: event.shiftKey });
@@ -97,11 +102,13 @@ class Hand {
   move(event) {
     const before = this.#pointers.get(event.pointerId);
     if (!before) {
-      this.painter.cursor = event.pointerType === "touch" ? null : this.#placeOf(event);
+      const hides = event.pointerType === "touch" || this.divider.slides;
+      this.painter.cursor = hides ? null : this.#placeOf(event);
       return this.#look();
     }
     const now = { x: event.clientX, y: event.clientY };
     if (this.#mode === "paint") this.#paint(event);
+    else if (this.#mode === "slide") this.#slide(event);
     else if (this.#mode === "pan") this.view.pan(now.x - before.x, now.y - before.y);
     else if (this.#mode === "pinch" && this.#pointers.size === 2) this.#pinch(event.pointerId, before, now);
     this.#pointers.set(event.pointerId, now);
@@ -192,6 +199,16 @@ class Hand {
     return { ...this.view.toPicture(event.clientX, event.clientY), force };
   }
 
+  /** True if a press takes the line between before and after along. */
+  #slides(event) {
+    return this.divider.slides && !this.#spaceDown && event.button === 0;
+  }
+
+  #slide(event) {
+    this.painter.cursor = null;
+    this.divider.put(onStage(this.view, event)[0] / this.view.width);
+  }
+
   #pans(event) {
     if (this.#spaceDown || event.button === 1 || this.painter.tool === "hand" || !this.mayPaint()) return true;
     return this.#penSeen && event.pointerType === "touch"; // the hand that holds the pen rests on the glass
@@ -199,7 +216,9 @@ class Hand {
 
   #look() {
     const grabs = this.#spaceDown || this.painter.tool === "hand" || !this.mayPaint();
-    this.view.stage.dataset.cursor = this.#mode === "pan" ? "grabbing" : grabs ? "grab" : "none";
+    const slides = this.divider.slides && !this.#spaceDown && this.#mode !== "pan";
+    const still = slides ? "slide" : grabs ? "grab" : "none";
+    this.view.stage.dataset.cursor = this.#mode === "pan" ? "grabbing" : still;
     this.view.redraw();
   }
 }

@@ -5,6 +5,16 @@ import { byId, make } from "./dom.js";
 
 const LOOKERS = ["detector", "damage"]; // kinds of models that fill nothing
 const isToCompare = ({ description }) => description.includes("to compare");
+const isCopying = ({ name, description }) => name.startsWith("exemplar") || description.startsWith("copies");
+
+/** The heading under which a method stands in the list. */
+function groupOf(model) {
+  if (model.kind === "choice") return "recommended";
+  if (isToCompare(model)) return "to compare, not for photos";
+  if (isCopying(model)) return "copying";
+  return model.kind === "generator" ? "networks" : "classical";
+}
+const GROUPS = ["recommended", "networks", "copying", "classical", "to compare, not for photos"];
 
 /** The choice of a method. */
 export class Methods {
@@ -29,13 +39,14 @@ export class Methods {
     const option = (model) =>
       make("option", {
         value: model.name,
-        text: model.name === "auto" ? "auto (recommended)" : model.name,
+        text: model.name,
         disabled: !model.available,
         selected: model.default,
       });
     this.select.replaceChildren(
-      make("optgroup", { label: "To use" }, ...this.all.filter((model) => !isToCompare(model)).map(option)),
-      make("optgroup", { label: "To compare" }, ...this.all.filter(isToCompare).map(option)),
+      ...GROUPS.map((label) => [label, this.all.filter((model) => groupOf(model) === label)])
+        .filter(([, models]) => models.length)
+        .map(([label, models]) => make("optgroup", { label }, ...models.map(option))),
     );
     this.#describe();
   }

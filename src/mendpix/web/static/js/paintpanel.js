@@ -40,11 +40,11 @@ export function brushSliders(editor) {
 
 /** Wire what changes the whole mask. Answers with the steps by name: invert, clear, grow, shrink. */
 export function maskButtons(editor) {
-  const step = (work) => () => editor.mask && !isBusy() && editor.remember(work(editor.mask));
+  const step = (work, how) => () => editor.mask && !isBusy() && editor.edit(work, how);
   const growBy = () => Math.max(1, Number(byId("grow-px").value) || 1);
   const steps = {
-    invert: step(invert),
-    clear: step(clear),
+    invert: step((mask) => invert(mask)),
+    clear: step((mask) => clear(mask), { begins: true }),
     grow: step((mask) => grow(mask, growBy())),
     shrink: step((mask) => grow(mask, -growBy())),
   };

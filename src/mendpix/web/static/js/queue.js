@@ -4,8 +4,10 @@
 import * as api from "./api.js";
 import { percent } from "./dom.js";
 import { scaledPng } from "./maskfiles.js";
+import { mendedName, stemOf } from "./names.js";
 
-const stem = (name) => name.replace(/\.[^.]+$/, "").toLowerCase();
+const WAY_UP = 0.1;
+const stem = (name) => stemOf(name).toLowerCase();
 
 /** True if a file's name says that it is a mask: scan-mask.png, scan_mask.png. */
 export const isMaskName = (name) => /[-_ .]mask$/.test(stem(name));
@@ -15,6 +17,7 @@ export class Queue extends EventTarget {
   items = [];
   masks = new Map(); // by the photo's name without its suffix
   sameMask = null; // Blob
+  working = false;
 
   /** Take in files; those that are called masks are kept for the photo of that name. */
   add(files) {
@@ -47,13 +50,24 @@ export class Queue extends EventTarget {
   /** Work through what is open. What fails says why and does not hold up the rest. */
   async start(policy, watch) {
     const items = this.open;
+    this.working = true;
+    try {
+      await this.#workThrough(items, policy, watch);
+    } finally {
+      this.working = false;
+      this.#tell();
+    }
+  }
+
+  async #workThrough(items, policy, watch) {
     for (const [index, item] of items.entries()) {
       if (watch.signal.aborted) break;
-      const onProgress = (share, stage) => {
-        item.share = share ?? 0;
-        watch.onProgress((index + item.share) / items.length, stage);
-        this.#tell();
+      const onProgress = (share, ...rest) => {
+        item.share = share ?? item.share;
+        watch.onProgress((index + item.share) / items.length, ...rest);
+        this.dispatchEvent(new Event("progress"));
       };
+      item.share = 0;
       try {
         this.#set(item, "running", "");
         await this.#mend(item, policy, { signal: watch.signal, onProgress });
@@ -68,7 +82,10 @@ export class Queue extends EventTarget {
   }
 
   async #mend(item, policy, watch) {
-    const source = await api.upload(item.file, watch);
+    const { onProgress } = watch; // the way up is a small part of the work
+    const upward = (share) => onProgress(share * WAY_UP);
+    const source = await api.upload(item.file, { ...watch, onProgress: upward });
+    watch = { ...watch, onProgress: (share, ...rest) => onProgress(WAY_UP + (1 - WAY_UP) * (share ?? 0), ...rest) };
     let answer;
     if (policy.kind === "find") {
       answer = await this.#restore(source, policy, watch);
@@ -81,7 +98,9 @@ export class Queue extends EventTarget {
       const mask = await scaledPng(file, source.width, source.height);
       answer = await api.inpaint({ picture: source.id, mask, model: policy.model }, watch);
     }
-    item.blob = await api.blobAt(api.fileUrl(answer.picture.id), watch.signal); // stays, whatever the server drops
+    const { blob, name } = await api.fileAt(api.fileUrl(answer.picture.id), watch.signal);
+    item.blob = blob; // stays, whatever the server drops
+    item.saveAs = mendedName(item.name, name);
     const before = { ...source, label: "Photo", source: null, upload: item.file };
     const made = {
       label: "From the queue",
@@ -90,11 +109,12 @@ export class Queue extends EventTarget {
       dilate: 0,
       finish: "none",
       exclude: null,
+      isFound: policy.kind === "find",
     };
     item.result = { ...answer, ...answer.picture, name: source.name, ...made, source: before };
     item.result.mask = await api.blobAt(answer.hole).catch(() => null);
     const changed = answer.share === 0 ? "nothing to mend" : `${(100 * (answer.share ?? 0)).toFixed(1)} % filled`;
-    const doubt = typeof answer.score === "number" ? `, doubt ${answer.score.toFixed(2)}` : "";
+    const doubt = typeof answer.score === "number" ? `, doubt ${percent(answer.score)}` : "";
     this.#set(item, "done", changed + doubt);
   }
 

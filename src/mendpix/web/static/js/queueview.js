@@ -1,12 +1,14 @@
 // The part of the panel that shows several photos: the list, the policy, the downloads. Knows the queue, which works.
 
 import { previewUrl } from "./api.js";
-import { run, say } from "./busy.js";
+import { fail, run, say } from "./busy.js";
 import { byId, icon, make, saveBlob, shares } from "./dom.js";
 import { toPng } from "./maskfiles.js";
 import { zip } from "./zip.js";
 
 const STATES = { waiting: "waiting", running: "under way", done: "done", failed: "failed" };
+
+const counted = (count, name) => `${count} ${name}${count === 1 ? "" : "s"}`;
 
 /** Wire the panel. `modelName` tells the chosen model, `openResult` shows a result in the editor. */
 export function queuePanel(queue, editor, modelName, openResult) {
@@ -16,12 +18,13 @@ export function queuePanel(queue, editor, modelName, openResult) {
   const write = () => {
     list.replaceChildren(...queue.items.map(row));
     const { open, done } = queue;
-    byId("queue-start").disabled = !open.length;
+    byId("queue-start").disabled = !open.length || queue.working;
     byId("queue-start").textContent = open.length
-      ? `Start, ${open.length} photo${open.length > 1 ? "s" : ""}`
+      ? `Start, ${counted(open.length, "photo")}`
       : "Start";
     byId("queue-zip").disabled = !done.length;
-    byId("queue-clear").disabled = !queue.items.length;
+    byId("queue-zip").textContent = `Download ${done.length ? counted(done.length, "result") : "the results"} (ZIP)`;
+    byId("queue-clear").disabled = !queue.items.length || queue.working;
     byId("queue-empty").hidden = queue.items.length > 0;
     byId("queue-count").textContent = queue.items.length ? `${done.length} of ${queue.items.length} done` : "";
   };
@@ -44,7 +47,7 @@ export function queuePanel(queue, editor, modelName, openResult) {
           : null,
       ),
       done ? button("open", `Look at ${item.name}`, "pencil", () => openResult(item)) : null,
-      done ? button("save", `Download ${item.name}`, "download", () => saveBlob(item.blob, item.name)) : null,
+      done ? button("save", `Download ${item.name}`, "download", () => saveBlob(item.blob, item.saveAs)) : null,
       item.state === "running" ? null : button("leave", `Leave ${item.name} out`, "close", () => queue.remove(item)),
     );
   };
@@ -63,6 +66,12 @@ export function queuePanel(queue, editor, modelName, openResult) {
   shares("queue-sensitivity", "queue-max-area");
   policy.addEventListener("change", showPolicy);
   queue.addEventListener("change", write);
+  queue.addEventListener("progress", () => {
+    for (const [index, { share }] of queue.items.entries()) {
+      const bar = list.children[index]?.querySelector("progress");
+      if (bar) bar.value = share;
+    }
+  });
   byId("queue-files").addEventListener("change", (event) => {
     queue.add(event.target.files);
     event.target.value = "";
@@ -84,11 +93,12 @@ export function queuePanel(queue, editor, modelName, openResult) {
     const chosen = { kind: policy.value, preset, sensitivity, max_area, model: modelName() };
     await run("Working through the photos", (watch) => queue.start(chosen, watch));
     const failed = queue.items.filter(({ state }) => state === "failed").length;
-    if (queue.done.length)
-      say(`${queue.done.length} photos done${failed ? `, ${failed} failed: the list says why` : ""}.`);
+    const told = `${counted(queue.done.length, "photo")} done`;
+    if (failed) fail(new Error(`${told}, ${failed} failed: the list says why.`));
+    else if (queue.done.length) say(`${told}.`);
   });
   byId("queue-zip").addEventListener("click", async () => {
-    const packed = await zip(queue.done.map(({ name, blob }) => ({ name, blob })));
+    const packed = await zip(queue.done.map(({ saveAs, blob }) => ({ name: saveAs, blob })));
     saveBlob(packed, "mended.zip");
   });
   byId("queue-clear").addEventListener("click", () => queue.clear());

@@ -1,10 +1,11 @@
 // Mends one doubtful place: tries methods side by side, lets the visitor look, keep one or go back.
 // Knows the editor and the doubt; the server is asked through the editor.
 
+import { accountOf, maskIn, meanIn } from "./account.js";
 import { previewUrl } from "./api.js";
 import { run } from "./busy.js";
-import { byId, make } from "./dom.js";
-import { inherit } from "./doubt.js";
+import { byId, make, percent } from "./dom.js";
+import { drawOutline } from "./outline.js";
 
 const METHODS = [
   { label: "More context", model: "auto", wider: true, why: "a larger piece around it is filled anew" },
@@ -13,18 +14,28 @@ const METHODS = [
   { label: "Smooth", model: "harmonic", why: "the softest surface through the border" },
 ];
 
+/** How far around a doubtful place a method fills, px. */
+function growOf({ box: [, , w, h] }, { wider = false }) {
+  const longer = Math.max(w, h);
+  return Math.round(wider ? Math.max(12, 0.35 * longer) : Math.max(3, 0.04 * longer));
+}
+
 /** The box in which a place is mended. */
 export class Refill {
   #region = null;
   #start = null; // version and picture before anything was tried
   #tried = [];
   #looked = null; // where one looked before the box came
+  #frame = null; // lines around what is filled anew
 
   constructor(editor, doubt) {
     this.editor = editor;
     this.box = byId("refill");
     doubt.addEventListener("pick", ({ detail }) => this.open(detail));
     this.doubt = doubt;
+    editor.view.marks.push((context, view) => {
+      if (this.#frame && view.split === null) drawOutline(context, view, this.#frame);
+    });
     byId("refill-keep").addEventListener("click", () => this.keep());
     byId("refill-revert").addEventListener("click", () => this.close());
     byId("refill-methods").replaceChildren(
@@ -52,13 +63,14 @@ export class Refill {
     return !this.box.hidden;
   }
 
-  open({ region, number }) {
+  open(region) {
     if (this.#start) this.close();
     const { view, version } = this.editor;
     this.#region = region;
     this.#start = { version, shown: view.picture };
-    this.#tried = [{ label: "As it is", version, shown: view.picture }];
-    byId("refill-title").textContent = `Doubtful place ${number}`;
+    this.#tried = [{ label: "As it is", version, shown: view.picture, doubt: region.mean }];
+    byId("refill-title").textContent = `Doubtful place ${region.number}`;
+    this.#frameAsItIs(region);
     this.box.hidden = false;
     document.body.classList.add("mending");
     const [x, , w] = region.box;
@@ -86,21 +98,21 @@ export class Refill {
     await run("Mending the place", async (watch) => {
       for (const method of methods) {
         if (this.#tried.some(({ label }) => label === method.label)) continue;
-        const [, , w, h] = region.box;
-        const growPx = Math.round(
-          method.wider ? Math.max(12, 0.35 * Math.max(w, h)) : Math.max(3, 0.04 * Math.max(w, h)),
-        );
-        const mask = await this.doubt.maskOf(region, growPx, watch);
+        const { file, frame } = await this.doubt.maskOf(region, growOf(region, method), watch);
+        if (this.#region !== region) return;
+        this.#setFrame(frame);
         const label = `Place mended: ${method.label.toLowerCase()}`;
-        const options = { model: method.model, label, exclude: await this.editor.avoidedFile() };
-        const version = await this.editor.make(this.#start.version, mask, options, watch);
-        inherit(version, this.#start.version, region, growPx);
+        const options = { model: method.model, label, isPlace: true, exclude: await this.editor.avoidedFile() };
+        const { version: before } = this.#start;
+        const version = await this.editor.make(before, file, options, watch);
+        const pixels = maskIn(await accountOf(before, this.editor, watch), region, before);
+        const doubt = version.artifacts ? meanIn(await accountOf(version, this.editor, watch), pixels) : null;
         const shown = await this.editor.shown(version, watch);
         if (this.#region !== region) return;
-        this.#tried.push({ label: method.label, version, shown });
+        this.#tried.push({ label: method.label, version, shown, frame, doubt });
         this.#write(this.#tried.length - 1);
       }
-      const doubts = this.#tried.map(({ version }, index) => (index ? (version.score ?? 1) : 2));
+      const doubts = this.#tried.map(({ doubt }, index) => (index ? (doubt ?? 1) : 2));
       if (methods.length > 1) this.#write(doubts.indexOf(Math.min(...doubts))); // begin with the least doubtful
     });
   }
@@ -126,9 +138,27 @@ export class Refill {
     this.editor.view.stage.focus();
   }
 
+  /** Frame what the methods fill that go no further than they must. */
+  async #frameAsItIs(region) {
+    try {
+      const { frame } = await this.doubt.maskOf(region, growOf(region, {}));
+      if (this.#region !== region || this.#frame) return;
+      this.#tried[0].frame = frame;
+      this.#setFrame(frame);
+    } catch {
+      // no map any more: the place is mended, or not, without a frame
+    }
+  }
+
+  #setFrame(frame) {
+    this.#frame = frame;
+    this.editor.view.redraw();
+  }
+
   #end() {
     this.#start = this.#region = null;
     this.#tried = [];
+    this.#setFrame(null);
     if (this.#looked) Object.assign(this.editor.view, this.#looked);
     this.#looked = null;
     this.editor.view.moved();
@@ -147,8 +177,8 @@ export class Refill {
     const top = Math.max(0, Math.min(height - side, y + h / 2 - side / 2));
     const box = [left, top, side, side].map(Math.floor);
     byId("refill-tried").replaceChildren(
-      ...this.#tried.map(({ label, version }, index) => {
-        const score = index && typeof version.score === "number" ? ` · doubt ${version.score.toFixed(2)}` : "";
+      ...this.#tried.map(({ label, version, doubt }, index) => {
+        const score = typeof doubt === "number" ? ` · doubt ${percent(doubt)}` : "";
         return make(
           "button",
           {
@@ -164,6 +194,7 @@ export class Refill {
     );
     byId("refill-keep").disabled = chosen === 0;
     view.heat = chosen === 0 ? view.heat : null;
+    this.#frame = this.#tried[chosen].frame ?? this.#frame;
     view.show(this.#tried[chosen].shown);
   }
 }

@@ -53,7 +53,7 @@ const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 const spoken = (keys) =>
   keys
     .replace("Mod", isMac ? "⌘" : "Ctrl")
-    .replace(/(.)\+(?=.)/g, "$1 + ")
+    .replace(/(.) ?\+ ?(?=.)/g, "$1\u00a0+\u00a0") // one key combination stays on one line
     .replace(/\b[a-z]$/, (letter) => letter.toUpperCase());
 
 function nameOf(event) {

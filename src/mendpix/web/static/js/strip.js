@@ -2,16 +2,16 @@
 
 import { previewUrl } from "./api.js";
 import { run } from "./busy.js";
-import { byId, make } from "./dom.js";
+import { byId, make, percent } from "./dom.js";
 
 /** Wire the strip. */
 export function versionStrip(editor) {
   const list = byId("strip");
   const write = () => {
-    list.hidden = editor.versions.length < 2;
+    list.hidden = !editor.versions.length; // from the start, so that the photo does not jump when it is filled
     list.replaceChildren(
       ...editor.versions.map((version, index) => {
-        const score = typeof version.score === "number" && version.source ? `, doubt ${version.score.toFixed(2)}` : "";
+        const score = typeof version.score === "number" && version.source ? `, doubt ${percent(version.score)}` : "";
         const label = version.source ? version.label : version.name;
         return make(
           "li",

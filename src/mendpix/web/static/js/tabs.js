@@ -1,7 +1,7 @@
 // The tabs of the panel, as the ARIA practices describe them: arrows move, one panel is seen. Knows no content.
 
-/** Wire the tabs; answers with a function that opens one by name. */
-export function tabs() {
+/** Wire the tabs; `opened` is told of each change. Answers with a function that opens one by name. */
+export function tabs(opened = () => {}) {
   const all = [...document.querySelectorAll("[role=tab]")];
   const open = (tab, focus = false) => {
     for (const other of all) {
@@ -12,6 +12,7 @@ export function tabs() {
     }
     document.body.dataset.tab = tab.dataset.name;
     if (focus) tab.focus();
+    opened();
   };
   for (const [index, tab] of all.entries()) {
     tab.addEventListener("click", () => open(tab));

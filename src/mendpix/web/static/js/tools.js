@@ -17,7 +17,7 @@ export class Painter extends EventTarget {
   #points = [];
   #last = null;
   #erases = false;
-  #layers = []; // the masks that the stroke under way changes
+  #layers = []; // pairs of a mask that the stroke under way changes, and whether it erases there
 
   constructor() {
     super();
@@ -27,6 +27,7 @@ export class Painter extends EventTarget {
     this.pressure = true;
     this.mask = null; // what is to be filled
     this.avoided = null; // what must not be copied from
+    this.corrections = null; // what was done by hand to a mask that was found
     this.cursor = null;
   }
 
@@ -50,7 +51,7 @@ export class Painter extends EventTarget {
     if (!this.mask || this.painting) return;
     this.#erases = erase || this.tool === "eraser";
     this.#layers = this.#targets;
-    for (const layer of this.#layers) layer.begin();
+    for (const [layer] of this.#layers) layer.begin();
     this.#points = [place];
     if (this.#brushes) this.#dab(straight && this.#last ? this.#last : place, place);
   }
@@ -67,10 +68,10 @@ export class Painter extends EventTarget {
   /** Let go. Sends "step" with what can be taken back. */
   release() {
     if (!this.painting) return;
-    for (const layer of this.#layers) this.#close(layer);
+    for (const [layer, erase] of this.#layers) this.#close(layer, erase);
     this.#last = this.#brushes ? this.#points.at(-1) : null;
     const label = LABELS[this.#erases ? "eraser" : this.tool];
-    const steps = this.#layers.map((layer) => layer.end(label));
+    const steps = this.#layers.map(([layer]) => layer.end(label));
     this.#points = this.#layers = [];
     const step = joined(label, steps);
     if (!step) return;
@@ -81,19 +82,21 @@ export class Painter extends EventTarget {
   /** Take back the stroke that is under way: a second finger came down, or Escape was pressed. */
   cancel() {
     if (!this.painting) return;
-    for (const layer of this.#layers) layer.drop();
+    for (const [layer] of this.#layers) layer.drop();
     this.#points = this.#layers = [];
   }
 
   /** The eraser takes away whatever is marked; the other tools mark one thing. */
   get #targets() {
-    if (this.#erases) return [this.mask, this.avoided];
-    return [this.tool === "avoid" ? this.avoided : this.mask];
+    const marks = this.#erases || this.tool !== "avoid" ? [[this.mask, this.#erases]] : [];
+    if (marks.length && this.corrections) marks.push(...this.corrections.targets(this.#erases));
+    if (this.#erases || !marks.length) marks.push([this.avoided, this.#erases]);
+    return marks;
   }
 
   /** Fill what an outline encloses. */
-  #close(layer) {
-    const options = { erase: this.#erases };
+  #close(layer, erase) {
+    const options = { erase };
     if (this.tool === "rectangle" && this.#points[1]) rectangle(layer, ...this.#points, options);
     if (this.tool === "lasso") polygon(layer, this.#points, options);
   }
@@ -108,8 +111,8 @@ export class Painter extends EventTarget {
       y,
       radius: Math.max(0.5, (this.size / 2) * (this.pressure ? force : 1)),
     });
-    const options = { erase: this.#erases, hardness: this.tool === "avoid" ? 1 : this.hardness };
-    for (const layer of this.#layers) stroke(layer, sized(from), sized(to), options);
+    const hardness = this.tool === "avoid" ? 1 : this.hardness;
+    for (const [layer, erase] of this.#layers) stroke(layer, sized(from), sized(to), { erase, hardness });
   }
 
   /** Draw the brush's circle and unfinished outlines over the picture. */
