@@ -162,8 +162,9 @@ def repeat(image: Image, record: dict[str, Any]) -> Degraded:
         InputError: If the record names an unknown family.
     """
     _check(image)
-    ageing, after = record["ageing"], record["aged_after"]
-    wanted = image if ageing is None or after else age(image, ageing)
+    ageing: dict[str, Any] | None = record["ageing"]
+    late = ageing if record["aged_after"] else None
+    wanted = image if ageing is None or late is not None else age(image, ageing)
     wanted = _in_steps(wanted)
     damaged, done = wanted, []
     destroyed = np.zeros((len(KINDS), *image.shape[:2]), np.float32)
@@ -172,17 +173,18 @@ def repeat(image: Image, record: dict[str, Any]) -> Degraded:
         plane = destroyed[KINDS.index(FAMILIES[entry["family"]])]
         damaged, plane[:] = one.image, join(plane, one.destroyed)
         done.append({"family": entry["family"], "seed": entry["seed"], "parameters": one.parameters})
-    if after:
-        wanted, damaged = age(wanted, {**ageing, "jpeg": None}), age(damaged, {**ageing, "jpeg": None})
-        if ageing["blur_px"]:
-            destroyed = np.stack([_blurred(plane, ageing["blur_px"]) for plane in destroyed])
+    if late is not None:
+        uncompressed = {**late, "jpeg": None}
+        wanted, damaged = age(wanted, uncompressed), age(damaged, uncompressed)
+        if late["blur_px"]:
+            destroyed = _softened(destroyed, late["blur_px"])
     if record["scan"] is not None:
         wanted, damaged = _blurred(wanted, record["scan"]), _blurred(damaged, record["scan"])
-        destroyed = np.stack([_blurred(plane, record["scan"]) for plane in destroyed])
+        destroyed = _softened(destroyed, record["scan"])
     wanted, damaged = _in_steps(wanted), _in_steps(damaged)
     destroyed[:, ~moved(wanted, damaged)] = 0  # what blur, steps of 8 bits or a second layer took back
     damaged = np.where((destroyed.max(axis=0) > 0)[..., None], damaged, wanted)
-    quality = ageing["jpeg"] if after and record["jpeg"] is None else record["jpeg"]
+    quality = late["jpeg"] if late is not None and record["jpeg"] is None else record["jpeg"]
     if quality is not None:
         wanted, damaged = compress(wanted, quality), compress(damaged, quality)
     return Degraded(damaged, wanted, destroyed, {**record, "families": done})
@@ -272,6 +274,10 @@ def _check(image: Image) -> None:
 
 def _blurred(plane: FloatArray, blur_px: float) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), blur_px), np.float32)
+
+
+def _softened(planes: FloatArray, blur_px: float) -> FloatArray:
+    return np.stack([_blurred(planes[kind], blur_px) for kind in range(len(KINDS))])
 
 
 def _in_steps(image: Image) -> Image:
