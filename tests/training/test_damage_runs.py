@@ -116,6 +116,7 @@ def test_the_finder_of_a_run_becomes_a_model_without_torch(small, tmp_path: Path
         export_run(tmp_path / "run", tmp_path / "x.onnx")
 
 
+@pytest.mark.slow
 def test_a_filling_run_gives_both_models(small, tmp_path: Path):
     train(small("informed-small", steps=1), tmp_path / "run")
     finder = export_run(tmp_path / "run", tmp_path / "damage.onnx", "damage")
