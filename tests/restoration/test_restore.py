@@ -253,7 +253,7 @@ def test_progress_rises_to_one(mask):
         ({"mask": np.zeros((10, 10), np.uint8)}, MaskError, "90 × 60"),
         ({"mask": np.full((60, 90), 255, np.uint8)}, MaskError, "known"),
         ({"mask": np.full((60, 90), np.nan)}, MaskError, "finite"),
-        ({"finder": "nonsense"}, ModelError, "finds damage must be one of damage"),
+        ({"finder": "nonsense"}, InputError, "must be network, classical or the path of an .onnx file; got .nonsense"),
         ({"finder": "scenes"}, ModelError, "generator"),
         ({"model": "nonsense"}, ModelError, "nonsense"),
     ],

@@ -25,7 +25,8 @@ from mendpix.restoration.presets import NOISE, Preset, check_preset, kinds_of
 from mendpix.restoration.region import Region, read_region
 from mendpix.restoration.sensitivity import SENSITIVITY, check_sensitivity, mark
 from mendpix.types import Mask, Progress
-from mendpix.weights.locate import open_damage_finder
+from mendpix.weights.locate import SUFFIX, open_damage_finder
+from mendpix.weights.table import MODELS
 
 NETWORK, CLASSICAL = "network", "classical"
 """Names of the finders: our network, and rules without a network."""
@@ -217,13 +218,16 @@ def open_finder(finder: Finder, *, threads: int | None = None) -> DamageEngine:
 
     Raises:
         InputError: If it is none of these.
-        ModelError: If the name is unknown, the file missing, broken or of another kind, or the engine of another kind.
+        ModelError: If the model or engine is of another kind, or the file missing or broken.
     """
     if not isinstance(finder, str | os.PathLike):
         return _checked(finder)
     if finder == CLASSICAL:
         return ClassicalFinder()
-    return open_damage_finder(DEFAULT_FINDER if finder == NETWORK else finder, threads=threads)
+    name = DEFAULT_FINDER if finder == NETWORK else finder
+    if isinstance(name, str) and name not in MODELS and not name.lower().endswith(SUFFIX):
+        raise InputError(f"a finder must be {NETWORK}, {CLASSICAL} or the path of an {SUFFIX} file; got {name!r}.")
+    return open_damage_finder(name, threads=threads)
 
 
 def _checked(finder: DamageEngine) -> DamageEngine:
