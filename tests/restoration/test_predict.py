@@ -17,13 +17,13 @@ FACTS = Facts("finder", "damage", multiple_of=8, minimum=16, preferred_px=160, c
 
 def test_large_pictures_are_looked_at_at_smaller_sizes_too():
     sizes = {
-        side: [level.size for level in plan_look((side, side), FACTS).levels] for side in (1, 767, 768, 3000, 6001)
+        side: [level.size for level in plan_look((side, side), FACTS).levels] for side in (1, 511, 512, 3000, 6001)
     }
     assert sizes[1] == [(1, 1)]
-    assert sizes[767] == [(767, 767)]
-    assert sizes[768] == [(768, 768), (384, 384)]
-    assert sizes[3000] == [(3000, 3000), (1500, 1500), (750, 750)]
-    assert sizes[6001] == [(3001, 3001), (1501, 1501), (751, 751)]  # nothing so fine is looked for
+    assert sizes[511] == [(511, 511)]
+    assert sizes[512] == [(512, 512), (256, 256)]
+    assert sizes[3000] == [(3000, 3000), (1500, 1500), (750, 750), (375, 375)]
+    assert sizes[6001] == [(3001, 3001), (1501, 1501), (751, 751), (376, 376)]  # nothing so fine is looked for
 
 
 def test_noise_is_looked_for_at_full_size():

@@ -23,8 +23,9 @@ from mendpix.types import FloatArray, Image, Map
 FINEST_PX = 4096
 """Longest side at which a picture is looked at, px; larger ones are halved first, until they are no larger."""
 
-COARSEST_PX = 768
-"""A picture is looked at at half its size as well if its longest side is still at least this, px."""
+COARSEST_PX = 512
+"""A picture is looked at at half its size as well if its longest side is still at least this, px. The finder has learnt
+on pictures of 256 px: a scratch that it is sure of at this size it may not see at all at twice the size."""
 
 TILE_PX = 768
 """Side of a window unless the finder prefers another, px."""
@@ -37,8 +38,8 @@ FADE_PX = 16
 
 DOUBT = 0.0
 """How much plainer than at the largest size, in the logarithm of the odds, damage must be at a smaller one. With 1, two
-looks at pictures of 768 px mark little more than one does where there is no damage; but what is wide is seen at the
-smaller sizes alone, and of lines of 20 px in pictures of 3072 px much is then lost."""
+looks mark hardly more than one does where there is no damage; but what is wide is seen at the smaller sizes alone, and
+of lines of 20 px in pictures of 3072 px much is then lost."""
 
 Advance = Callable[[int], None]
 """Called with the pixels that have just gone through the finder."""
