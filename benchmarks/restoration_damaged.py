@@ -31,6 +31,9 @@ EVERY = 3
 FILLED = 3
 """Of these, every so many-th is mended as well: filling takes most of the time."""
 
+BOLD = 0.75
+"""A higher sensitivity than the default, which is measured beside it."""
+
 FILLS = ("scenes", "auto")
 """Models that fill what the network has found, and what is truly destroyed."""
 
@@ -82,7 +85,7 @@ def found_in(found: Map, truth: Mask, marked: Mask) -> dict[str, float]:
     Args:
         found: How much speaks for damage.
         truth: 1 = destroyed.
-        marked: 1 = marked at the default sensitivity.
+        marked: 1 = marked.
 
     Returns:
         Average precision (`ap`), largest intersection over union of any threshold (`best`), that of the mask (`iou`),
@@ -126,9 +129,14 @@ def measure(case: Case, finder: str) -> Row:
         marked = mark(found, exact=exact)
         row["found"][name] = found_in(found, truth, marked)
         row["found"][name]["refused"] = float(cases.is_too_large(marked, MAX_AREA))
-        if name == "network" and case.fills:
-            for fill in FILLS:
-                judge(f"network-{fill}", cases.filled(made.image, marked, fill))
+        if name == "network":
+            bold = mark(found, BOLD, exact=exact)
+            row["found"]["bold"] = found_in(found, truth, bold)
+            row["found"]["bold"]["refused"] = float(cases.is_too_large(bold, MAX_AREA))
+            if case.fills:
+                for fill in FILLS:
+                    judge(f"network-{fill}", cases.filled(made.image, marked, fill))
+                judge("bold-auto", cases.filled(made.image, bold, "auto"))
         if name == "classical" and case.fills:
             judge("classical-auto", cases.filled(made.image, marked, "auto"))
     for fill in FILLS if case.fills else ():
@@ -141,7 +149,7 @@ def measure_all(
 ) -> dict[str, Sequence[Row]]:
     """Measure what is missing, and return the rows of each family."""
     listed = list_cases(shared, limit)
-    rows = Rows(report / "damaged.jsonl", cases.mark_of("damaged", Path(finder), SEED, DESTROYED))
+    rows = Rows(report / "damaged.jsonl", cases.mark_of("damaged", Path(finder), SEED, DESTROYED, BOLD))
     keys = [case.key for case in listed]
     found = cases.fill_up(rows, listed, keys, partial(measure, finder=finder), workers, "damaged")
     return {family: [row for row in found if row["family"] == family] for family in FAMILIES}
