@@ -1,11 +1,12 @@
 """Show what `mendpix restore` does to photos with known damage: the illustrations of docs/how-to/restore.md.
 
-    python benchmarks/restore_pictures.py [--out docs/how-to/pictures] [--finder damage.onnx] [--work FOLDER]
+    python benchmarks/restore_pictures.py --example examples/old.jpg [--out docs/how-to/pictures] [--finder damage.onnx]
 
 The photos ship with scikit-image (public domain or CC0, see NOTICE), the damage is ours (`mendpix.data.degrade`), the
 seeds were not chosen by the result. A row shows the damaged photo, what is marked and what comes of it by default, the
 same at a higher sensitivity, and the photo as it was; one page has damage that is there, the other photos without any:
-each, and what is marked by default and at the higher sensitivity. Says for each what was marked.
+each, and what is marked by default and at the higher sensitivity. Says for each what was marked. One damaged photo also
+becomes `examples/old.jpg`, with a strip of it, what is marked at the higher sensitivity, and what comes of it.
 """
 
 import argparse
@@ -53,6 +54,12 @@ DESTROYED = 0.1
 SENSITIVITIES = (SENSITIVITY, 0.8)
 """The default, and one for photos that are known to be damaged."""
 
+MARKED = (230, 40, 30)
+"""Colour of the marks in the strip."""
+
+EXAMPLE = "camera"
+"""The damaged photo of `examples/old.jpg`, grey."""
+
 SOUND = ("astronaut", "camera", "cat", "coffee", "rocket", "hubble")
 """Photos without damage, of which the second page shows what is marked."""
 
@@ -83,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "how-to" / "pictures", help="where the pages go")
     parser.add_argument("--finder", default="network", help="what finds damage")
+    parser.add_argument("--example", type=Path, help="keep one damaged photo here, as JPEG, and make a strip of it")
     parser.add_argument("--work", type=Path, help="keep the damaged photos here, as PNG")
     given = parser.parse_args()
     restorer = Restorer(finder=given.finder, detector=None)
@@ -108,6 +116,14 @@ def main() -> None:
             given.work.mkdir(parents=True, exist_ok=True)
             Image.fromarray(start).save(given.work / f"{name}.png")
     save_small(sheet(rows, None, 0.39), given.out / "restore.jpg")
+    if given.example:
+        old = next(row[0] for row, (name, *_) in zip(rows, DAMAGED, strict=True) if name == EXAMPLE)
+        Image.fromarray(old[..., 0]).save(given.example, quality=92)
+        old = np.asarray(Image.open(given.example).convert("RGB"))
+        mask, result = mended(restorer, old, SENSITIVITIES[-1])
+        print(f"{given.example.name}: {mask.mean():.2%} marked", flush=True)
+        marks = np.where(mask[..., None] > 0, np.array(MARKED, np.uint8), old)
+        save_small(sheet([[old, marks, result]], None, 0.75), given.out / "restore-cracks.jpg")
     rows = []
     for name in SOUND:
         photo = eight_bit(square(name))

@@ -184,14 +184,6 @@ def test_a_network_that_finds_damage_is_used(tmp_path):
         assert np.array_equal(decoded(server.client.get(problem["mask"]).content), mask)
 
 
-def test_without_a_network_that_finds_damage_a_request_for_it_says_so(running):
-    if running.web.bench.finder == "network":
-        pytest.skip("the network comes with this installation")
-    answer = running.client.post("restore", files={"image": ("a.png", scratched())}, data={"finder": "network"})
-    assert answer.status_code == 422
-    assert "damage" in answer.json()["detail"]
-
-
 def test_too_much_damage_is_a_conflict_that_shows_the_mask(client):
     data = {"preset": "scratches", "finder": "classical", "max_area": "0.0001", "sensitivity": "0.7"}
     answer = client.post("restore", files={"image": ("old.png", scratched())}, data=data)

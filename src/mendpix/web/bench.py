@@ -21,7 +21,7 @@ from mendpix.inference.opened import Finish
 from mendpix.masks import hole_share
 from mendpix.restoration.presets import Preset
 from mendpix.restoration.region import Region
-from mendpix.restoration.restore import CLASSICAL, MAX_AREA, NETWORK, Restorer, open_finder
+from mendpix.restoration.restore import CLASSICAL, DEFAULT_FINDER, MAX_AREA, NETWORK, Restorer, open_finder
 from mendpix.restoration.sensitivity import SENSITIVITY
 from mendpix.types import AnyArray, Mask, Progress
 from mendpix.web import schema
@@ -82,12 +82,6 @@ class Outcome:
 
 Work = Callable[[Progress], Outcome]
 
-RULES_LOOKED = (
-    "simple rules looked for damage: a network that does is not part of mendpix yet. They find long straight scratches,"
-    " text in lines and single wrong pixels; paint the rest."
-)
-"""Said where nobody chose the rules."""
-
 
 class Bench:
     """Keeps models loaded for all requests: one for each way to use it. May be used by several threads at a time."""
@@ -114,9 +108,6 @@ class Bench:
         self._restorers: dict[tuple[str, str], Restorer] = {}
         self._finders: dict[str, DamageEngine] = {}
         self._inpainter(None, "none", detects=True)
-        damage = next((info for info in list_models() if info.kind == "damage"), None)
-        self.finder = NETWORK if damage is not None and damage.available else CLASSICAL
-        """What finds damage where a request does not say."""
 
     def models(self) -> list[schema.Model]:
         """List all models, and which are the defaults."""
@@ -124,7 +115,7 @@ class Bench:
         if self._default not in self._known:
             name = self.name_of_default
             infos = (ModelInfo(name, "generator", "the model that this server was started with", True), *infos)
-        defaults = {self.name_of_default, DETECTOR, "damage" if self.finder == NETWORK else None}
+        defaults = {self.name_of_default, DETECTOR, DEFAULT_FINDER}
         return [
             schema.Model(
                 name=info.name,
@@ -210,7 +201,7 @@ class Bench:
         """Make the work of finding and mending damage."""
         if order.model is not None:
             self.check_model(order.model)
-        finder = order.finder or self.finder
+        finder = order.finder or NETWORK
         if finder not in (NETWORK, CLASSICAL):
             raise ProblemError(422, f"finder must be {NETWORK} or {CLASSICAL}; got {finder[:80]!r}.")
 
@@ -233,17 +224,14 @@ class Bench:
                 kept = self._keep_mask(order.picture, refusal.mask)
                 more = {**_links(kept), "share": hole_share(refusal.mask)}
                 raise ProblemError(409, one_line(refusal), more=more) from None
-            notes: list[str] = []
-            if order.finder is None and order.hole is None and finder == CLASSICAL:
-                notes.append(RULES_LOOKED)
             if not order.dry_run:
                 detects = not math.isnan(result.artifact_score)
-                return self._filled(order.picture, result, detects=detects, started=started, notes=notes)
+                return self._filled(order.picture, result, detects=detects, started=started)
             kept = self._keep_mask(order.picture, result.hole)
             body = schema.Damage(
                 share=hole_share(result.hole),
                 **_links(kept),
-                notes=[*result.notes, *notes],
+                notes=[*result.notes],
                 picture=told_picture(order.picture),
                 seconds=round(perf_counter() - started, 3),
             )
