@@ -73,7 +73,7 @@ def test_shapes_ranges_and_steps():
 
 
 def test_nothing_is_destroyed_where_nothing_moved_and_the_other_way_round():
-    for result in many(120, DamageSpec(clean=0, jpeg=0, scan=0.5)):
+    for result in many(120, DamageSpec(clean=0, jpeg=0, scan=0.5, half_colour=0)):
         if result.record["aged_after"] and result.record["ageing"]["jpeg"]:
             continue  # JPEG moves everything a little
         untouched = result.mask == 0
@@ -95,7 +95,8 @@ def test_the_shares_of_clean_aged_scanned_and_compressed_samples():
     shares = {name: np.mean([result.record[name] is not None for result in results]) for name in ("ageing", "jpeg")}
     shares["scan"] = np.mean([result.record["scan"] is not None for result in results])
     shares["clean"] = np.mean([not result.record["families"] for result in results])
-    expected = {"clean": 0.4, "ageing": 0.3, "jpeg": 0.2, "scan": 0.6}
+    shares["half"] = np.mean([result.record["half_colour"] for result in results])
+    expected = {"clean": 0.4, "ageing": 0.3, "jpeg": 0.2, "scan": 0.6, "half": 0.8}
     assert shares == pytest.approx(expected, abs=0.08)
     for result in results:
         if not result.record["families"]:
@@ -131,7 +132,7 @@ def test_all_clean_and_none_clean():
 
 def test_without_ageing_the_picture_itself_is_wanted():
     for seed in range(10):
-        result = degrade(np.random.default_rng(seed), picture(), DamageSpec(ageing=0, jpeg=0, scan=0))
+        result = degrade(np.random.default_rng(seed), picture(), DamageSpec(ageing=0, jpeg=0, scan=0, half_colour=0))
         assert np.array_equal(result.clean, picture())
 
 
@@ -187,6 +188,21 @@ def test_a_scan_makes_damage_as_soft_as_its_picture():
         assert np.abs(np.diff(soft.clean, axis=0)).mean() < np.abs(np.diff(hard.clean, axis=0)).mean()
     noisy = many(10, DamageSpec(families=("gaussian",), clean=0, scan=1))
     assert all(result.record["scan"] is None for result in noisy)  # how much noise destroyed would not be known
+
+
+def test_colour_of_damage_is_no_sharper_than_that_of_its_picture():
+    spec = DamageSpec(families=("text",), clean=0, ageing=0, jpeg=0, scan=0, half_colour=1)
+    colour = lambda image: image[..., 0] - image[..., 2]  # noqa: E731
+    for seed in range(8):
+        half = degrade(np.random.default_rng(seed), picture(), spec)
+        sharp = repeat(picture(), {**half.record, "half_colour": False})
+        edges = [np.abs(np.diff(colour(result.image), axis=1)).max() for result in (half, sharp)]
+        assert edges[0] < 0.8 * edges[1]
+        light = [result.image @ np.array([0.299, 0.587, 0.114], np.float32) for result in (half, sharp)]
+        assert np.abs(light[0] - light[1]).mean() < 0.02  # brightness stays sharp
+        assert np.abs(half.image - half.clean)[half.mask > 0.5].max() > 0.1
+    noisy = many(10, DamageSpec(families=("gaussian",), clean=0, half_colour=1))
+    assert not any(result.record["half_colour"] for result in noisy)
 
 
 def test_ageing_is_recorded_and_does_what_it_says():
@@ -258,7 +274,10 @@ def test_what_is_no_picture_is_an_error(image: Image, words: str):
     for call in (
         lambda: degrade(np.random.default_rng(0), image),
         lambda: damage(np.random.default_rng(0), image, "dust"),
-        lambda: repeat(image, {"ageing": None, "aged_after": False, "families": [], "scan": None, "jpeg": None}),
+        lambda: repeat(
+            image,
+            {"ageing": None, "aged_after": False, "families": [], "scan": None, "jpeg": None, "half_colour": False},
+        ),
     ):
         with pytest.raises(ShapeError) as error:
             call()

@@ -16,7 +16,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 def draw_ageing(rng: np.random.Generator) -> dict[str, Any]:
     """Draw how a picture is aged: plain numbers and words, for `age`."""
-    tone = pick(rng, {"none": 3, "grey": 3, "sepia": 3, "faded": 2})
+    tone = pick(rng, {"none": 2, "grey": 4, "sepia": 3, "faded": 2})
     tint = [0.0, 0.0, 0.0]
     if tone == "sepia":
         warm = rng.uniform(0.04, 0.2)
@@ -67,6 +67,15 @@ def compress(image: Image, quality: int) -> Image:
     _, data = cv2.imencode(".jpg", samples, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32)
     return np.ascontiguousarray(decoded[..., ::-1]) / np.float32(255)
+
+
+def with_half_colour(image: Image) -> Image:
+    """Keep colour at half the resolution and brightness at all of it (4:2:0), as most picture files do."""
+    height, width = image.shape[:2]
+    planes = cv2.cvtColor(np.asarray(image, np.float32), cv2.COLOR_RGB2YCrCb)
+    half = cv2.resize(planes[..., 1:], (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+    planes[..., 1:] = cv2.resize(half, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB), 0, 1, dtype=np.float32)
 
 
 def _draw_frame(rng: np.random.Generator) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mendpix.data.ageing import age, compress, draw_ageing
+from mendpix.data.ageing import age, compress, draw_ageing, with_half_colour
 from mendpix.data.damage_layers import Damage, even_log, join, lay, moved
 from mendpix.data.damage_lines import crack, fold, scratch
 from mendpix.data.damage_noise import gaussian, salt_and_pepper, speckle
@@ -83,7 +83,7 @@ class DamageSpec:
     ageing: float = 0.5
     """Share of samples, clean ones too, whose whole picture is first made old or ordinary: grey or sepia, less
     contrast, slight blur, slight grain, JPEG. That is no damage: it is in what is wanted too."""
-    aged_after: float = 0.6
+    aged_after: float = 0.8
     """Share of the aged samples that are damaged first and then aged, damage and all, as an old photo that is scanned:
     scratches have its tone, grain and blur, too. In the others sharp damage lies over an old picture. With noise all
     are damaged at last."""
@@ -92,6 +92,10 @@ class DamageSpec:
     damage is not always sharper than its picture. None with noise are."""
     jpeg: float = 0.3
     """Share of samples that are compressed as JPEG at last, what is wanted as well, at the same quality."""
+    half_colour: float = 0.8
+    """Share of samples whose colour is kept at half the resolution at last, what is wanted as well, as JPEG, WebP and
+    films do. Pictures to train on have mostly been through that, and drawn damage has not: sharp colour must not be
+    what it is known by. None with noise are."""
 
     def __post_init__(self) -> None:
         for name in self.families:
@@ -102,7 +106,7 @@ class DamageSpec:
             )
         if len(set(self.families)) != len(self.families):
             raise InputError(f"families must name each family once; got {', '.join(self.families)}. Drop the doubles.")
-        for name in ("clean", "ageing", "aged_after", "scan", "jpeg"):
+        for name in ("clean", "ageing", "aged_after", "scan", "jpeg", "half_colour"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must lie between 0 and 1; got {getattr(self, name)}.")
         if self.most < 1:
@@ -131,7 +135,8 @@ class Degraded:
 def degrade(rng: np.random.Generator, image: Image, spec: DamageSpec | None = None) -> Degraded:
     """Age and damage a picture.
 
-    Where `mask` is 0, damaged and wanted picture agree to the bit, unless both were compressed as JPEG at last.
+    Where `mask` is 0, damaged and wanted picture agree to the bit, unless at last the colour of both was halved or they
+    were compressed as JPEG.
 
     Args:
         rng: Source of all randomness; the same state gives the same result.
@@ -184,6 +189,9 @@ def repeat(image: Image, record: dict[str, Any]) -> Degraded:
     wanted, damaged = _in_steps(wanted), _in_steps(damaged)
     destroyed[:, ~moved(wanted, damaged)] = 0  # what blur, steps of 8 bits or a second layer took back
     damaged = np.where((destroyed.max(axis=0) > 0)[..., None], damaged, wanted)
+    if record["half_colour"]:
+        wanted, damaged = _in_steps(with_half_colour(wanted)), _in_steps(with_half_colour(damaged))
+        destroyed[:, ~moved(wanted, damaged)] = 0
     quality = late["jpeg"] if late is not None and record["jpeg"] is None else record["jpeg"]
     if quality is not None:
         wanted, damaged = compress(wanted, quality), compress(damaged, quality)
@@ -250,7 +258,10 @@ def _draw(rng: np.random.Generator, spec: DamageSpec) -> dict[str, Any]:
     if any(FAMILIES[name] == "noise" for name in names):
         scan, after = None, False
     jpeg = round(even_log(rng, 60, 95)) if rng.random() < spec.jpeg else None
-    return {"ageing": ageing, "aged_after": after, "families": families, "scan": scan, "jpeg": jpeg}
+    half = rng.random() < spec.half_colour and not any(FAMILIES[name] == "noise" for name in names)
+    return {
+        "ageing": ageing, "aged_after": after, "families": families, "scan": scan, "jpeg": jpeg, "half_colour": half
+    }  # fmt: skip
 
 
 def _force(image: Image) -> Damage:
