@@ -280,10 +280,10 @@ def _first(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
     if lost:
         kept = [family for family, full, without in learnt if without.low > full.mean / 2]
         yield (
-            f"**Unknown damage.** Of {len(lost)} families a small finder that was shown all of them finds "
-            f"{len(learnt)} better than by chance, beyond doubt. One that was never shown the family keeps at least half "
-            f"of the average precision, beyond doubt, for {len(kept)} of these: {_listed(kept)}. The small finders learnt "
-            "for minutes: this says little of the one that ships."
+            f"**Unknown damage.** A small finder that was shown all {len(lost)} families finds {len(learnt)} of them "
+            "better than by chance, beyond doubt. One that was never shown the family keeps at least half of the "
+            f"average precision, beyond doubt, for {len(kept)} of these: {_listed(kept)}. They learnt for minutes: "
+            "that says little of the finder that ships."
         )
     if measured["noise"]:
         wins = [

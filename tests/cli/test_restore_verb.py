@@ -133,6 +133,16 @@ def test_marks_show_the_photo_with_red_where_it_is_damaged(restore, desk, refuse
     assert (marks[damaged > 0].astype(int) @ [1, -1, 0] > 60).all()
 
 
+def test_what_does_nothing_beside_a_mask_is_said(mendpix, desk):
+    Image.fromarray(np.zeros(pixels(desk / "old.png").shape[:2], np.uint8)).save(desk / "mine.png")
+    call = ("restore", desk / "old.png", "-o", desk / "out.png", "--mask", desk / "mine.png", "--detector", "none")
+    plain = mendpix(*call, "--model", "harmonic")
+    assert "do nothing" not in plain.stderr
+    result = mendpix(*call, "--model", "harmonic", "--preset", "text", "--sensitivity", "0.9")
+    assert result.exit_code == 0, result.output
+    assert "--preset, --sensitivity do nothing with --mask" in result.stderr
+
+
 def test_the_mask_may_be_corrected_and_given_back(restore, mendpix, desk):
     restore(desk / "old.png", "--dry-run", "--mask-out", desk / "mask.png")
     mask = pixels(desk / "mask.png").copy()

@@ -32,7 +32,8 @@ from mendpix.inference.inpainter import Result
 from mendpix.inference.routing import HoleFill
 from mendpix.masks import hole_share
 from mendpix.restoration.presets import Preset
-from mendpix.restoration.restore import Restorer
+from mendpix.restoration.restore import MAX_AREA, NETWORK, Restorer
+from mendpix.restoration.sensitivity import SENSITIVITY
 from mendpix.types import Mask
 
 
@@ -62,20 +63,20 @@ def restore(
     ] = "auto",
     sensitivity: Annotated[
         float, typer.Option(metavar="S", help="0: mend what is beyond doubt; 1: what is barely suspected.")
-    ] = 0.5,
+    ] = SENSITIVITY,
     region: Annotated[
         str | None,
         typer.Option(metavar="X,Y,W,H", help="Mend in this part alone; pixels, or shares such as 0,80%,100%,20%."),
     ] = None,
     max_area: Annotated[
         float, typer.Option(metavar="SHARE", help="Largest share of the picture that may be changed.")
-    ] = 0.25,
+    ] = MAX_AREA,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look only; write nothing but --mask-out and --marks.")
     ] = False,
     finder: Annotated[
         str, typer.Option(metavar="network|classical|FILE", help="What looks for damage; classical: without a network.")
-    ] = "network",
+    ] = NETWORK,
     artifacts: Annotated[
         Path | None,
         typer.Option(metavar="MAP.png", help="Also write the artifact map: the brighter, the more doubtful."),
@@ -140,6 +141,8 @@ def restore(
                 refuse(refusal, report, picture, mask_out or (beside(out) if out else None), marks, as_json)
                 raise typer.Exit(EXIT_REFUSED) from refusal
             write(result, picture, photo, outputs)
+        given = {"--preset": preset != "auto", "--sensitivity": sensitivity != SENSITIVITY,
+                 "--max-area": max_area != MAX_AREA, "--finder": finder != NETWORK}  # fmt: skip
         copied = out is not None and is_copy(result, picture, photo, out)
         timings = {**result.timings, "total": perf_counter() - started}  # the files are in it now
         report = replace(
@@ -151,7 +154,7 @@ def restore(
             damage_share=hole_share(result.hole),
             artifact_score=result.artifact_score if result.artifact_score >= 0 else None,  # a NaN is not
             seconds={stage: round(duration_s, 4) for stage, duration_s in timings.items()},
-            notes=[*result.notes, *(notes_on(picture, out) if out and not copied else [])],
+            notes=[*result.notes, *_unheeded(mask, given), *(notes_on(picture, out) if out and not copied else [])],
             fills=list(result.fills),
         )
         if as_json:
@@ -174,7 +177,7 @@ class Report:
     artifacts: str | None = None
     overlay: str | None = None
     preset: Preset = "auto"
-    sensitivity: float = 0.5
+    sensitivity: float = SENSITIVITY
     finder: str | None = None
     """The finder's own name; null if nothing was looked for."""
     model: str | None = None
@@ -229,6 +232,14 @@ def write(result: Result, picture: Picture, photo: Path, outputs: Mapping[str, P
                 copy.write_bytes(photo.read_bytes())
         else:
             write_picture(result.image, out, like=picture)
+
+
+def _unheeded(mask: Path | None, given: dict[str, bool]) -> list[str]:
+    """Tell of options that were given and say how to look, where nothing is looked for."""
+    names = [option for option, changed in given.items() if changed and mask is not None]
+    if not names:
+        return []
+    return [f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing with --mask: what is white is mended"]
 
 
 def write_marks(hole: Mask, picture: Picture, path: Path) -> None:

@@ -111,7 +111,9 @@ class Restorer:
         check_preset(preset)
         check_sensitivity(sensitivity)
         if not isinstance(max_area, Real) or not 0 < max_area <= 1:  # a NaN is neither
-            raise InputError(f"max_area must be above 0 and at most 1 = all of the picture; got {max_area!r}.")
+            raise InputError(
+                f"max_area must be above 0 and at most 1 = all of the picture; got {max_area!r}. Give 0.25 for 25 %."
+            )
         stopwatch = Stopwatch()
         stage = Stages(progress)
         with stopwatch.running(), spent("total"), asked(lambda: stage.advance(0)):
