@@ -6,7 +6,7 @@ Used by `restoration.py`. Measures nothing, and writes no page.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.atomic_files import atomic_write
+from mendpix.data.ageing import compress
 from mendpix.data.dataset import PICTURE_SUFFIXES, PictureStore
 from mendpix.engines.interface import DamageEngine, Facts
 from mendpix.evaluation.number_format import with_margin
@@ -33,6 +34,9 @@ from mendpix.restoration.presets import NOISE, Preset, kinds_of
 from mendpix.restoration.restore import open_finder
 from mendpix.types import FloatArray, Image, Map, Mask
 from mendpix.weights.locate import FOLDER
+
+JPEG_QUALITY = 90
+"""Of photos that are saved as JPEG after they were damaged."""
 
 SEED = 7
 """Of all damage that is drawn for measuring."""
@@ -202,6 +206,21 @@ def to_levels(image: Image) -> NDArray[np.uint8]:
 def to_unit(levels: NDArray[np.uint8]) -> Image:
     """Turn 8 bits to [0, 1]."""
     return np.asarray(levels.astype(np.float32) / np.float32(255), np.float32)
+
+
+def in_grey(image: Image) -> Image:
+    """Take the colour from a picture, in steps of 8 bits."""
+    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
+    return to_unit(to_levels(np.repeat(grey[..., None], 3, axis=2)))
+
+
+def as_jpeg(image: Image) -> Image:
+    """Save a picture as JPEG, colour at half the resolution, and read it again."""
+    return compress(image, JPEG_QUALITY)
+
+
+FORMS: Mapping[str, Callable[[Image], Image]] = {"grey": in_grey, "JPEG": as_jpeg}
+"""Forms that photos come in beside the one they are drawn on."""
 
 
 def one_thread() -> None:

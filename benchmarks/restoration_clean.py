@@ -61,6 +61,9 @@ def measure(named: Named, finder: str) -> Row:
             found = cases.evidence(who, image, preset)
             exact = kinds_of(preset, cases.open_one(who).facts) == (NOISE,)
             shares[name][preset] = [float(mark(found, level, exact=exact).mean()) for level in SENSITIVITIES]
+    for form, saved in cases.FORMS.items():
+        found = cases.evidence(finder, saved(image), "auto")
+        shares[f"network, {form}"] = {"auto": [float(mark(found, level).mean()) for level in SENSITIVITIES]}
     return {"key": named.key, "shares": shares}
 
 

@@ -137,6 +137,9 @@ def measure(case: Case, finder: str) -> Row:
                 for fill in FILLS:
                     judge(f"network-{fill}", cases.filled(made.image, marked, fill))
                 judge("bold-auto", cases.filled(made.image, bold, "auto"))
+            for form, saved in cases.FORMS.items() if not exact else ():
+                seen = cases.evidence(who, saved(made.image), preset)
+                row["found"][form] = found_in(seen, truth, mark(seen, BOLD))
         if name == "classical" and case.fills:
             judge("classical-auto", cases.filled(made.image, marked, "auto"))
     for fill in FILLS if case.fills else ():

@@ -15,9 +15,9 @@ from mendpix.evaluation.markdown_parts import items, table
 from mendpix.evaluation.number_format import MISSING, counted, for_csv, interval, number, with_margin
 from mendpix.evaluation.statistics import Estimate
 from mendpix.restoration.presets import NOISE
-from mendpix.restoration.restore import MAX_AREA
+from mendpix.restoration.restore import CLASSICAL, MAX_AREA
 from mendpix.restoration.sensitivity import SENSITIVITY
-from restoration_cases import DESTROYED, FOLDERS, LARGE, RESAMPLES, mean
+from restoration_cases import DESTROYED, FOLDERS, FORMS, JPEG_QUALITY, LARGE, RESAMPLES, mean
 from restoration_clean import ALLOWED, CHANGED, SENSITIVITIES
 from restoration_damaged import BOLD
 from restoration_damaged import FOLDERS as PHOTOS
@@ -174,10 +174,11 @@ def _gather_damaged(rows: Rows) -> Iterator[tuple[tuple[str, str, str, str], Est
         if not own:
             continue
         yield ("damaged", family, "true", "share"), mean(row["truth"] for row in own)
-        for method in ("network", "bold", "preset", "classical"):
+        for method in ("network", "bold", *FORMS, "preset", "classical"):
             of_method = [row["found"][method] for row in own if method in row["found"]]
             for measure in (*FOUND, "share", "refused") if of_method else ():
-                yield ("damaged", family, method, measure), mean(one[measure] for one in of_method)
+                values = (one.get(measure, math.nan) for one in of_method)
+                yield ("damaged", family, method, measure), mean(values)
         mended = [row["quality"] for row in own if len(row["quality"]) > 1]
         for method in MENDED:
             of_method = [(one[method], one["damaged"]) for one in mended if method in one]
@@ -215,8 +216,6 @@ def _blocks(measured: Mapping[str, Rows], numbers: Numbers, thresholds: str, min
             "at by eye; the table on families that training has not shown is the nearest to a measure of it.",
             "All pictures are small. In large ones the network looks at smaller sizes of the picture as well, which "
             "can find more, and mark more that is sound.",
-            "The pictures are in colour, and not compressed after they were damaged: drawn damage has sharper colours "
-            "than the files that photos come in.",
             "PSNR and SSIM of the whole picture say little of small scratches: most pixels are untouched anyway. They "
             "do say whether a picture was harmed.",
         )
@@ -339,6 +338,27 @@ def _damaged(rows: Rows, numbers: Numbers) -> Iterator[str]:
             for family in families
         ),
     )
+    drawn = [family for family in families if numbers.get("damaged", family, "grey", "ap").pairs]
+    yield (
+        "Photos come in other forms: the same in grey (what was damaged in colour alone cannot be seen then), and "
+        f"saved as JPEG after they were damaged (quality {JPEG_QUALITY}, colour at half the resolution). Recall at the "
+        f"sensitivity {BOLD:g}."
+    )
+    yield table(
+        (
+            *("family", "AP, as drawn", *(f"AP, {form}" for form in FORMS)),
+            *("recall, as drawn", *(f"recall, {form}" for form in FORMS)),
+        ),
+        (
+            (
+                family,
+                *(numbers.text("damaged", family, method, "ap", 3) for method in ("bold", *FORMS)),
+                *(numbers.text("damaged", family, method, "recall", 3) for method in ("bold", *FORMS)),
+            )
+            for family in drawn
+            if family != "all"
+        ),
+    )
     yield (
         f"What mending comes to, against the photo before it was damaged, on {counted(count, 'of these case')}: "
         "PSNR, dB (equal pictures count as 100). Here larger masks than the default "
@@ -399,7 +419,7 @@ def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
         ("finder", "preset", *heads),
         (
             (
-                "network" if finder == "network" else "rules",
+                "rules" if finder == CLASSICAL else finder,
                 f"`{preset}`",
                 *(
                     number(100 * numbers.get("clean", preset, f"{finder} at {level:g}", what).mean, digits)
