@@ -303,6 +303,17 @@ def _first(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
             f"{_listed(losses, '; ')}."
         )
 
+    if measured["edges"]:
+        pairs = [("alone", "learnt apart"), ("borrowed", "learnt on found masks"), ("joint", "learnt jointly")]
+        drawn = [(numbers.get("edges", run, "found", "psnr").mean, words) for run, words in pairs]
+        canny = numbers.get("edges", "alone", "damaged", "psnr").mean
+        told = ", ".join(f"{value:.2f} dB {words}" for value, words in drawn)
+        better = [words for value, words in drawn if value > canny]
+        yield (
+            f"**Edges.** With the mask that is found, edge maps come to {told}; Canny's edges of the damaged picture "
+            f"come to {canny:.2f} dB. After so short a training, better than those are: {_listed(better)}."
+        )
+
 
 def _damaged(rows: Rows, numbers: Numbers) -> Iterator[str]:
     if not rows:
