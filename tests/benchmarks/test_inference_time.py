@@ -146,6 +146,7 @@ def test_a_slow_way_ends_its_round_early_and_is_timed_once_at_least(monkeypatch)
     assert [len(found) for found in times] == [3]
 
 
+@pytest.mark.slow
 def test_both_engines_answer_alike_before_they_are_timed(tmp_path, monkeypatch):
     """What is timed is the network, not an empty graph."""
     networks = {"scenes-detector": NETWORKS["scenes-detector"]}

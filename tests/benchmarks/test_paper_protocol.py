@@ -200,6 +200,7 @@ def test_navier_stokes_needs_no_file(shared, tmp_path):
     assert min(row["metrics"]["psnr"] for row in paper_protocol.read_rows(rows_file)) > 10
 
 
+@pytest.mark.slow
 def test_two_models_at_a_time_and_several_processes_measure_the_same(shared, grey, tmp_path):
     threads = cv2.getNumThreads(), torch.get_num_threads()
     jobs = [(grey, tmp_path / "grey.jsonl"), ("navier-stokes", tmp_path / "ns.jsonl")]

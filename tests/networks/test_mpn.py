@@ -86,6 +86,7 @@ def test_sizes_that_make_no_sense(sizes, words):
         MpnConfig(**sizes)
 
 
+@pytest.mark.slow
 def test_the_file_takes_any_size_and_equals_torch(tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
     export = pytest.importorskip("mendpix.training.export")

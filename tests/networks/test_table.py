@@ -263,7 +263,7 @@ def test_inputs_stay_as_they_were(name: str):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if name == "glcic" else pytest.mark.slow)
+        pytest.param(name, marks=pytest.mark.slow)
         for name in NAMES
         if NETWORKS[name].kind in ("generator", "detector", "damage")
     ],

@@ -256,6 +256,7 @@ def test_the_smoke_recipe_trains_in_under_a_minute_and_learns_the_photo(tmp_path
     assert np.mean(detector[-2:]) < detector[0]
 
 
+@pytest.mark.slow
 def test_a_run_learns_to_beat_its_first_fill(tiny: MakeRecipe, tmp_path: Path):
     recipe = tiny(steps=120, squared=1.0)
     recipe = replace(recipe, optimizer=replace(recipe.optimizer, name="muon", muon_lr=5e-3))
