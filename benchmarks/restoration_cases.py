@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.atomic_files import atomic_write
-from mendpix.data.ageing import compress
+from mendpix.data.ageing import compress, grey_of
 from mendpix.data.dataset import PICTURE_SUFFIXES, PictureStore
 from mendpix.engines.interface import DamageEngine, Facts
 from mendpix.evaluation.number_format import with_margin
@@ -30,7 +30,7 @@ from mendpix.inference.inpainter import Inpainter
 from mendpix.metrics.detection import Counts
 from mendpix.restoration.classical import ClassicalFinder
 from mendpix.restoration.predict import find_damage, plan_look
-from mendpix.restoration.presets import NOISE, Preset, kinds_of
+from mendpix.restoration.presets import NOISE, Preset, thresholds_of
 from mendpix.restoration.restore import open_finder
 from mendpix.types import FloatArray, Image, Map, Mask
 from mendpix.weights.locate import FOLDER
@@ -210,8 +210,7 @@ def to_unit(levels: NDArray[np.uint8]) -> Image:
 
 def in_grey(image: Image) -> Image:
     """Take the colour from a picture, in steps of 8 bits."""
-    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
-    return to_unit(to_levels(np.repeat(grey[..., None], 3, axis=2)))
+    return to_unit(to_levels(grey_of(image)))
 
 
 def as_jpeg(image: Image) -> Image:
@@ -246,10 +245,10 @@ def open_fill(model: str) -> Inpainter:
 def evidence(finder: str, image: Image, preset: Preset) -> Map:
     """Tell how much speaks for damage at each pixel, exactly as `mendpix.restore` finds it."""
     opened = open_one(finder)
-    wanted = kinds_of(preset, opened.facts)
+    wanted = thresholds_of(preset, opened.facts)
     if isinstance(opened, ClassicalFinder):
-        opened = opened.only(wanted)
-    look = plan_look((image.shape[0], image.shape[1]), opened.facts, full_size=wanted == (NOISE,))
+        opened = opened.only(tuple(wanted))
+    look = plan_look((image.shape[0], image.shape[1]), opened.facts, full_size=tuple(wanted) == (NOISE,))
     return find_damage(opened, image, wanted, look)
 
 

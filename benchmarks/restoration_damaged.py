@@ -31,7 +31,7 @@ EVERY = 3
 FILLED = 3
 """Of these, every so many-th is mended as well: filling takes most of the time."""
 
-BOLD = 0.75
+BOLD = 0.8
 """A higher sensitivity than the default, which is measured beside it."""
 
 FILLS = ("scenes", "auto")

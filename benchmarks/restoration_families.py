@@ -68,7 +68,9 @@ def measure(asked: Asked) -> Row:
     made = restoration_damaged.damaged(cases.read(case.picture), case.family, case.picture.number)
     truth = (made.destroyed >= DESTROYED).astype(np.float32)
     size = made.image.shape[0], made.image.shape[1]
-    found = find_damage(finder, made.image, finder.facts.kinds, plan_look(size, finder.facts, full_size=True))
+    facts = finder.facts
+    thresholds = dict(zip(facts.kinds, facts.thresholds, strict=True))
+    found = find_damage(finder, made.image, thresholds, plan_look(size, facts, full_size=True))
     counts = rank_scores(found, truth)
     return {
         "key": asked.key,

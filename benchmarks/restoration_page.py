@@ -406,16 +406,21 @@ def _damaged(rows: Rows, numbers: Numbers) -> Iterator[str]:
 def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
     rows, large = _by_size(measured["clean"])
     for done in measured["calibrate"]:
-        recall = ", ".join(f"{kind} {100 * value:.0f} %" for kind, value in done["recall"].items())
+        recall, own = (
+            ", ".join(f"{kind} {100 * value:.0f} %" for kind, value in done[which].items())
+            for which in ("recall", "own_recall")
+        )
+        halves = ", ".join(f"{form} {100 * share:.1f} %" for form, share in done["halves"].items())
         yield (
-            f"The thresholds were chosen by `{COMMAND} --only calibrate`: among all that change at most "
-            f"{100 * ALLOWED:g} % of {done['clean']['validation']} sound validation pictures, and of these and "
-            f"{done['clean']['training']} sound training pictures together, those that find most on {done['damaged']} "
-            "damaged training pictures (largest sum of the square roots of the kinds' recalls, so that none is given "
-            f"up for another; recall of the kind's own marks: {recall}). Changed means that more than "
-            f"{100 * CHANGED:g} % of the pixels are marked. `noise` has its own allowance, since `auto` leaves it out. "
-            "As the table below shows the pictures by which was chosen, it flatters a little: chosen by one half and "
-            f"tried on the other, {100 * done['halves']:.1f} % of the validation pictures are changed."
+            f"The thresholds were chosen by `{COMMAND} --only calibrate`, preset by preset: among all that change at "
+            f"most {100 * ALLOWED:g} % of {done['clean']['validation']} sound validation pictures, of the same in grey "
+            f"and as JPEG, and of all these and {done['clean']['training']} sound training pictures together, "
+            f"those that find most on {done['damaged']} damaged training pictures, a third of them in grey and a third "
+            "as JPEG (largest sum of the square roots of the kinds' recalls, so that none is given up for another). "
+            f"Changed means that more than {100 * CHANGED:g} % of the pixels are marked. Recall of the kind's own "
+            f"marks, with `auto` (`noise` for noise): {recall}; with the preset that looks for this kind: {own}. As "
+            "the table below shows the pictures by which was chosen, it flatters a little: chosen by one half and "
+            f"tried on the other, `auto` changes of the validation pictures {halves}."
         )
     if not rows:
         yield _missing("clean")

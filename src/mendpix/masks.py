@@ -105,8 +105,8 @@ def read_mask(
     _check_size(strength.shape, size, "the mask")
     if _looks_like_photo(strength, coloured):
         raise MaskError(
-            "the mask must be black and white; got something that looks like a photo. Were picture and mask swapped?"
-            " Otherwise draw the hole in plain white on black."
+            "the mask must be black and white; got something that looks like a photo. Were picture and mask swapped, or"
+            " is it a photo with marks laid over it? Otherwise draw the hole in plain white on black."
         )
     hole = binarise(strength)
     if invert:

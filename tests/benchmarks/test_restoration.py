@@ -181,13 +181,20 @@ def test_thresholds_keep_the_allowance_and_find_the_most():
         assert np.mean(total > clean.CHANGED) > 0.1
     assert np.mean(marked["noise"][:, places["noise"] - 1] > clean.CHANGED) > 0.1
     # What must be left alone above all may be changed no more often than all the pictures together.
-    first = np.arange(40) < 20
+    first, others = np.arange(40) < 20, np.arange(40) >= 20
     spoilt = {kind: values + 0.01 * first[:, None] * (steps < 25) for kind, values in marked.items()}
-    strict = clean.choose(spoilt, recall, allowed=0.6, first=first)
+    strict = clean.choose(spoilt, recall, allowed=0.6, groups=[others, first])
     assert min(strict.odds.values()) >= min(clean.choose(spoilt, recall, allowed=0.6).odds.values())
     assert strict.odds["noise"] > clean.choose(spoilt, recall, allowed=0.6).odds["noise"]
+    # Asked for alone, each kind may change as many pictures as all of them together.
+    assert set(choice.changed) == {"auto", "scratches", "text", "watermark", "noise"}
+    assert max(choice.changed.values()) <= 0.1
+    assert all(choice.own_odds[kind] <= choice.odds[kind] for kind in marked)
+    assert choice.own_odds["watermark"] < choice.odds["watermark"]
+    assert choice.own_recall["watermark"] > choice.recall["watermark"]
     never = {kind: np.ones((4, len(steps))) for kind in marked}
     assert set(clean.choose(never, recall).odds.values()) == {clean.ODDS[-1]}
+    assert set(clean.choose(never, recall).own_odds.values()) == {clean.ODDS[-1]}
     blind = clean.choose({kind: 0 * values for kind, values in marked.items()}, dict.fromkeys(marked, 0 * steps))
     assert {blind.odds[kind] for kind in ("wear", "text", "watermark")} == {clean.ODDS[-1]}
 
@@ -202,6 +209,7 @@ def test_calibration_writes_thresholds_and_nothing_else_into_the_file(shared, fi
     done = clean.calibrate(shared, tmp_path / "work", finder, 1, limit=4)
     after = OnnxDamageFinder(finder).facts
     assert after.thresholds == pytest.approx([done["thresholds"][kind] for kind in after.kinds], abs=1e-6)
+    assert after.own_thresholds == pytest.approx([done["own_thresholds"][kind] for kind in after.kinds], abs=1e-6)
     assert (after.kinds, after.inputs, after.name) == (before.kinds, before.inputs, before.name)
     assert clean.file_weights(finder) == weights
     assert json.loads((tmp_path / "work" / "calibrate.json").read_text()) == done

@@ -245,6 +245,8 @@ def test_options_reach_the_library(restore, desk):
     assert 0 < share("--region", "0,50%,100%,50%") < everything
     assert 0 < share("--region", "0,0,90,30") < everything
     assert share("--sensitivity", "0") < share("--sensitivity", "1", "--max-area", "1")
+    assert share("--sensitivity", "50 %", "--max-area", "25%") == everything
+    assert share("--sensitivity", "100%", "--max-area", "100%") == share("--sensitivity", "1", "--max-area", "1")
 
 
 def test_works_without_a_network(mendpix, desk):
@@ -337,6 +339,14 @@ def test_refuses_in_one_sentence_and_leaves_nothing(restore, desk, monkeypatch, 
 @pytest.mark.parametrize("arguments", [[], ["old.png", "--preset", "scratch"], ["old.png", "--sensitivity", "much"]])
 def test_wrong_usage_has_exit_code_2(mendpix, arguments):
     assert mendpix("restore", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["much", "%", "5%%", "50%5", ""])
+@pytest.mark.parametrize("option", ["--sensitivity", "--max-area"])
+def test_what_is_no_share_is_answered_with_the_way_to_write_one(mendpix, option, text):
+    result = mendpix("restore", "old.png", "-o", "out.png", option, text)
+    assert result.exit_code == 2
+    assert all(part in result.stderr for part in (option, "0.25 or 25%", repr(text)))
 
 
 def test_maps_are_not_left_behind_when_the_result_fails(restore, desk, monkeypatch):

@@ -25,6 +25,7 @@ from mendpix.cli.console import (
 )
 from mendpix.cli.inpaint import NO_DETECTOR
 from mendpix.cli.outputs import check_format, check_outputs, notes_on
+from mendpix.cli.shares import share_of
 from mendpix.errors import DamageAreaError, InputError, OutputError
 from mendpix.image_encoding import FORMATS
 from mendpix.images import Picture, atomic_write, read_picture, write_map, write_picture
@@ -62,14 +63,18 @@ def restore(
         Preset, typer.Option(help="What to look for; scratches are folds, dust and stains, too; auto = all but noise.")
     ] = "auto",
     sensitivity: Annotated[
-        float, typer.Option(metavar="S", help="0: mend what is beyond doubt; 1: what is barely suspected.")
+        float,
+        typer.Option(metavar="S", parser=share_of, help="0: mend what is beyond doubt; 1: what is barely suspected."),
     ] = SENSITIVITY,
     region: Annotated[
         str | None,
         typer.Option(metavar="X,Y,W,H", help="Mend in this part alone; pixels, or shares such as 0,80%,100%,20%."),
     ] = None,
     max_area: Annotated[
-        float, typer.Option(metavar="SHARE", help="Largest share of the picture that may be changed.")
+        float,
+        typer.Option(
+            metavar="SHARE", parser=share_of, help="Largest share of the picture that may be changed; 0.25 or 25%."
+        ),
     ] = MAX_AREA,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look only; write nothing but --mask-out and --marks.")

@@ -14,6 +14,11 @@ from mendpix.types import FloatArray, Image
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+def grey_of(image: Image) -> Image:
+    """Take the colour from a picture, by the weights of BT.601; RGB in [0, 1], shape (H, W, 3)."""
+    return np.repeat((image @ _GREY)[..., None], 3, axis=2)
+
+
 def draw_ageing(rng: np.random.Generator) -> dict[str, Any]:
     """Draw how a picture is aged: plain numbers and words, for `age`."""
     tone = pick(rng, {"none": 2, "grey": 4, "sepia": 3, "faded": 2})
@@ -41,9 +46,9 @@ def draw_ageing(rng: np.random.Generator) -> dict[str, Any]:
 def age(image: Image, drawn: dict[str, Any]) -> Image:
     """Age a picture as drawn; RGB in [0, 1], shape (H, W, 3)."""
     if drawn["tone"] in ("grey", "sepia"):
-        image = np.repeat((image @ _GREY)[..., None], 3, axis=2)
+        image = grey_of(image)
     elif drawn["colour"] != 1:
-        grey = (image @ _GREY)[..., None]
+        grey = grey_of(image)
         image = np.asarray(grey + np.float32(drawn["colour"]) * (image - grey), np.float32)
     middle = np.float32(0.5 + drawn["lift"])
     image = np.asarray(middle + np.float32(drawn["contrast"]) * (image - np.float32(0.5)), np.float32)

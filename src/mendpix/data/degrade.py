@@ -149,7 +149,7 @@ def degrade(rng: np.random.Generator, image: Image, spec: DamageSpec | None = No
     Example:
         >>> degraded = degrade(np.random.default_rng(0), np.full((64, 64, 3), 0.5, np.float32))
         >>> degraded.destroyed.shape
-        (4, 64, 64)
+        (5, 64, 64)
     """
     _check(image)
     return repeat(image, _draw(rng, spec or DamageSpec()))

@@ -3,12 +3,12 @@
 A scratch over a scan of 24 megapixels may be thirty pixels wide, and a finder of damage was trained on small pictures:
 it sees at half or quarter size what is too wide for it at full size. Of a pixel's answers at all sizes, the highest
 counts; every look finds some damage where there is none, so what is seen at smaller sizes can be asked to be plainer.
-Memory: a plane of one number per pixel, the smaller pictures, and one window. Knows no threshold but those in the
-finder's facts, and no mask.
+Memory: a plane of one number per pixel, the smaller pictures, and one window. Knows no threshold of its own, and no
+mask.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -104,7 +104,7 @@ def plan_look(size: tuple[int, int], facts: Facts, region: Box | None = None, *,
 def find_damage(
     finder: DamageEngine,
     image: Image,
-    kinds: Sequence[str],
+    thresholds: Mapping[str, float],
     look: Look,
     advance: Advance = lambda work: None,
     *,
@@ -112,12 +112,12 @@ def find_damage(
 ) -> Map:
     """Tell for each pixel how much speaks for damage.
 
-    The answers of all kinds that are wanted are brought to one scale, on which 0.5 is each kind's own threshold.
+    The answers of all kinds that are wanted are brought to one scale, on which 0.5 is each kind's threshold.
 
     Args:
         finder: What finds.
         image: RGB in [0, 1], shape (H, W, 3). Not written to.
-        kinds: Which of the finder's kinds count.
+        thresholds: Which of the finder's kinds count, and from which answer on, above 0 and below 1.
         look: From `plan_look`, for the size of `image` and the finder's facts.
         advance: Told of the pixels done, `look.cost_px` in all.
         doubt: By how much the logarithm of the odds is lowered for what is seen at smaller sizes than the largest that
@@ -136,7 +136,7 @@ def find_damage(
         pictures.append(last if last.shape[:2] == level.size else _resized(last, level.size, cv2.INTER_AREA))
     found: Map | None = None
     for level in reversed(look.levels):
-        here = _find_in(finder, level, pictures.pop(), kinds, advance)
+        here = _find_in(finder, level, pictures.pop(), thresholds, advance)
         if found is not None:
             if doubt and level is look.levels[0]:
                 found = _lowered(found, doubt)
@@ -167,7 +167,9 @@ def _halvings(side: float) -> list[int]:
     return steps
 
 
-def _find_in(finder: DamageEngine, level: Level, image: Image, kinds: Sequence[str], advance: Advance) -> Map:
+def _find_in(
+    finder: DamageEngine, level: Level, image: Image, thresholds: Mapping[str, float], advance: Advance
+) -> Map:
     """Run the finder in windows whose answers fade into each other."""
     found = np.zeros(level.size, np.float32)
     for window in level.windows:
@@ -187,12 +189,12 @@ def _find_in(finder: DamageEngine, level: Level, image: Image, kinds: Sequence[s
             )
         rows = _weight(box.top, box.bottom, core.top, core.bottom, level.size[0])
         columns = _weight(box.left, box.right, core.left, core.right, level.size[1])
-        found[box.slices] += _evidence(answer, finder.facts, kinds) * rows[:, None] * columns
+        found[box.slices] += _evidence(answer, finder.facts, thresholds) * rows[:, None] * columns
         advance(box.area)
     return np.clip(found, 0, 1, out=found)
 
 
-def _evidence(answer: FloatArray, facts: Facts, kinds: Sequence[str]) -> Map:
+def _evidence(answer: FloatArray, facts: Facts, thresholds: Mapping[str, float]) -> Map:
     """Bring the answers for the kinds that count to one scale, and take the highest: odds by the threshold's odds.
 
     So what is marked at any sensitivity is what one kind or another would mark: with the sensitivity, the thresholds of
@@ -201,18 +203,16 @@ def _evidence(answer: FloatArray, facts: Facts, kinds: Sequence[str]) -> Map:
     Args:
         answer: The finder's, in [0, 1], shape (H, W, K).
         facts: The finder's facts.
-        kinds: Which of its kinds count.
+        thresholds: Which of its kinds count, and from which answer on.
 
     Returns:
         In [0, 1], 0.5 = one of the kinds just reaches its threshold; float32, shape (H, W).
     """
     best = np.zeros(answer.shape[:2], np.float32)
-    for plane, kind in enumerate(facts.kinds):
-        if kind in kinds:
-            threshold = facts.thresholds[plane] if facts.thresholds else 0.5
-            speaks = answer[..., plane] * np.float32(1 - threshold)
-            against = (1 - answer[..., plane]) * np.float32(threshold)
-            np.maximum(best, speaks / (speaks + against), out=best)
+    for kind, threshold in thresholds.items():
+        one = answer[..., facts.kinds.index(kind)]
+        speaks, against = one * np.float32(1 - threshold), (1 - one) * np.float32(threshold)
+        np.maximum(best, speaks / (speaks + against), out=best)
     return best
 
 

@@ -49,6 +49,28 @@ def kinds_of(preset: Preset, facts: Facts) -> tuple[str, ...]:
     return known
 
 
+def thresholds_of(preset: Preset, facts: Facts) -> dict[str, float]:
+    """Tell what is wanted of a finder, and from which of its answers on it counts as found at sensitivity 0.5.
+
+    Args:
+        preset: What to look for.
+        facts: The finder's facts.
+
+    Returns:
+        Kind of damage -> answer, above 0 and below 1.
+
+    Raises:
+        InputError: If there is no such preset, or the finder does not find this kind.
+
+    Example:
+        >>> thresholds_of("text", Facts("finder", "damage", kinds=("wear", "text"), thresholds=(0.9, 0.8)))
+        {'text': 0.8}
+    """
+    own = facts.own_thresholds if preset != "auto" else ()
+    found = dict(zip(facts.kinds, own or facts.thresholds or (0.5,) * len(facts.kinds), strict=True))
+    return {kind: found[kind] for kind in kinds_of(preset, facts)}
+
+
 def presets_of(facts: Facts) -> list[Preset]:
     """List what a finder can be asked to look for."""
     return [name for name in get_args(Preset) if name == "auto" or set(STANDS_FOR[name]) & set(facts.kinds)]

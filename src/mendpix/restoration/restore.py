@@ -21,7 +21,7 @@ from mendpix.inference.stages import Stages
 from mendpix.masks import hole_share, read_mask
 from mendpix.restoration.classical import ClassicalFinder
 from mendpix.restoration.predict import find_damage, plan_look
-from mendpix.restoration.presets import NOISE, Preset, check_preset, kinds_of
+from mendpix.restoration.presets import NOISE, Preset, check_preset, thresholds_of
 from mendpix.restoration.region import Region, read_region
 from mendpix.restoration.sensitivity import SENSITIVITY, check_sensitivity, mark
 from mendpix.types import Mask, Progress
@@ -128,10 +128,10 @@ class Restorer:
             with spent("find"):
                 if hole is None:
                     finder = self.finder
-                    wanted = kinds_of(preset, finder.facts)
+                    wanted = thresholds_of(preset, finder.facts)
                     if isinstance(finder, ClassicalFinder):
-                        finder = finder.only(wanted)
-                    noise = wanted == (NOISE,)
+                        finder = finder.only(tuple(wanted))
+                    noise = tuple(wanted) == (NOISE,)
                     look = plan_look((picture.height, picture.width), finder.facts, box, full_size=noise)
                     stage.enter(FIND_FROM, FILL_FROM, look.cost_px, "looking for damage")
                     evidence = find_damage(finder, picture.rgb, wanted, look, stage.advance)

@@ -231,7 +231,7 @@ class Bench:
             body = schema.Damage(
                 share=hole_share(result.hole),
                 **_links(kept),
-                notes=[*result.notes],
+                notes=list(result.notes),
                 picture=told_picture(order.picture),
                 seconds=round(perf_counter() - started, 3),
             )
@@ -239,9 +239,7 @@ class Bench:
 
         return work
 
-    def _filled(
-        self, before: Stored, result: Result, *, detects: bool, started: float, notes: list[str] | None = None
-    ) -> Outcome:
+    def _filled(self, before: Stored, result: Result, *, detects: bool, started: float) -> Outcome:
         """Keep a filled picture, and tell of it."""
         artifacts = result.artifacts if detects else None
         kept = self._pictures.add_result(before, samples_of(result.image), result.hole, artifacts)
@@ -260,7 +258,7 @@ class Bench:
                 for fill in result.fills
             ],
             regions=_told(doubtful_regions(result.artifacts)) if detects else [],
-            notes=[*result.notes, *(notes or [])],
+            notes=list(result.notes),
             seconds=round(perf_counter() - started, 3),
             stages={stage: round(duration_s, 4) for stage, duration_s in result.timings.items()},
             share=hole_share(result.hole),
