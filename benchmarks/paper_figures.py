@@ -3,10 +3,9 @@
     python benchmarks/paper_figures.py --models MODELS_DIR -o docs/paper/figures --set scenes
 
 Cuts 256 × 256 px crops out of photos that ship with scikit-image (public domain or CC0, see NOTICE), draws one seeded
-irregular hole for each, and calls what `mendpix report` calls. Writes OUT/SET/index.html and OUT/SET/figure-*.png. The
-colours of the PNG files are rounded as coarsely as it takes for the set to stay small enough to be committed; the
-numbers and the page are untouched by that. `--keep` leaves crops and masks behind, with which `mendpix report` makes
-the same figures again.
+irregular hole for each, and calls what `mendpix report` calls. Writes OUT/SET/figure-*.png in 256 colours each, small
+enough to be committed. `--keep` leaves behind the figures in full and their page, and crops and masks, with which
+`mendpix report` makes the same again.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from mendpix.atomic_files import atomic_write
 from mendpix.data.mask_sampler import MaskSpec, draw_mask, sample_mask
 from mendpix.errors import MendpixError
 from mendpix.evaluation.figure_inputs import NEEDS, SIZE_PX
-from mendpix.evaluation.figures import Report, write_report
+from mendpix.evaluation.figures import write_report
 
 SEED = 2020
 """Seed of the holes; the number of the crop in its set is added."""
@@ -32,8 +31,8 @@ SEED = 2020
 HOLES = MaskSpec(kinds={"strokes": 0.5, "blobs": 0.5}, bins=((0.2, 0.3),), border="free", margin_px=16)
 """Irregular holes of a fifth to a third of the picture, none at its edge."""
 
-STEPS = (1, 2, 3, 4, 5, 6, 8)
-"""To multiples of which the colours of the PNG files are rounded, finest first: 1 = not at all, 8 = 33 levels."""
+COLOURS = 256
+"""Colours of each figure."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class CropSet:
     rows: int
     """Rows of each figure."""
     limit_bytes: int
-    """Most that page and PNG files may take in the repository; together less than 3 MB."""
+    """Most that the PNG files may take in the repository; of both sets less than 1.5 MB."""
 
 
 SETS = {
@@ -68,13 +67,13 @@ SETS = {
             "launch-pad": Crop("rocket", 60, 130, 360),
         },
         rows=2,
-        limit_bytes=1_850_000,
+        limit_bytes=850_000,
     ),
     # One face among scikit-image's free photos: it is measured at two sizes and shown at the larger.
     "faces": CropSet(
         {"astronaut": Crop("astronaut", 0, 40, 400), "face": Crop("astronaut", 0, 96, 256)},
         rows=1,
-        limit_bytes=1_100_000,
+        limit_bytes=550_000,
     ),
 }
 
@@ -89,7 +88,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="rows of each figure, if not those of the set")
     parser.add_argument("--title", help="title of the page")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--keep", type=Path, help="leave crops and masks in this folder")
+    parser.add_argument("--keep", type=Path, help="leave crops, masks, full figures and the page in this folder")
     given = parser.parse_args()
     chosen = SETS[given.chosen]
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +97,7 @@ def main() -> None:
         try:
             made = write_report(
                 given.models,
-                given.out / given.chosen,
+                work / f"{given.chosen}-report",
                 [pictures],
                 masks,
                 figures=given.figure,
@@ -108,10 +107,17 @@ def main() -> None:
             )
         except MendpixError as error:
             raise SystemExit(str(error)) from error
-    step = shrink(made, chosen.limit_bytes)
-    for path in (*made.sheets.values(), made.page):
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-    print(f"{size_of(made) / 1e6:.2f} of {chosen.limit_bytes / 1e6:g} MB; colours of the PNG files in steps of {step}")
+        total = 0
+        for sheet in made.sheets.values():
+            path = given.out / given.chosen / sheet.name
+            size = write(read(sheet), path)
+            total += size
+            print(f"{path}: {size / 1000:.0f} kB")
+        if total > chosen.limit_bytes:
+            raise SystemExit(
+                f"the figures take {total / 1e6:.2f} MB, more than the {chosen.limit_bytes / 1e6:g} MB that they may "
+                "take in the repository. Show fewer --rows."
+            )
 
 
 def write_crops(crops: dict[str, Crop], pictures: Path, masks: Path) -> tuple[Path, Path]:
@@ -138,46 +144,20 @@ def cut(crop: Crop) -> np.ndarray:
     return square if crop.side == SIZE_PX else cv2.resize(square, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
 
 
-def shrink(made: Report, limit_bytes: int) -> int:
-    """Round the colours of the PNG files until page and files fit the limit; returns the step that did.
-
-    Raises:
-        SystemExit: If the coarsest step is not enough.
-    """
-    sheets = {path: read(path) for path in made.sheets.values()}
-    for step in STEPS:
-        for path, pixels in sheets.items():
-            write(coarsen(pixels, step), path)
-        if size_of(made) <= limit_bytes:
-            return step
-    raise SystemExit(
-        f"{made.page.parent} takes {size_of(made) / 1e6:.2f} MB, more than the {limit_bytes / 1e6:g} MB that it may "
-        "take in the repository. Show fewer --rows."
-    )
-
-
-def coarsen(pixels: np.ndarray, step: int) -> np.ndarray:
-    """Round to multiples of `step`; black stays black, white stays white."""
-    return np.minimum((pixels.astype(int) + step // 2) // step * step, 255).astype(np.uint8)
-
-
 def read(path: Path) -> np.ndarray:
     """Read a PNG file as RGB."""
     with Image.open(path) as sheet:
         return np.array(sheet.convert("RGB"))
 
 
-def write(pixels: np.ndarray, path: Path) -> None:
-    """Write a PNG file, whole or not at all."""
+def write(pixels: np.ndarray, path: Path) -> int:
+    """Write RGB as a PNG file of few colours, whole or not at all; return its bytes."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    Image.fromarray(pixels).quantize(COLOURS).save(stream, "PNG", optimize=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(stream.getvalue())
-
-
-def size_of(made: Report) -> int:
-    """Add up the bytes of page and PNG files."""
-    return sum(path.stat().st_size for path in (made.page, *made.sheets.values()))
+    return len(stream.getvalue())
 
 
 if __name__ == "__main__":
