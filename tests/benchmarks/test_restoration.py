@@ -206,7 +206,7 @@ def test_calibration_writes_thresholds_and_nothing_else_into_the_file(shared, fi
 
     monkeypatch.setattr(cases, "training_pictures", pictures)
     before, weights = OnnxDamageFinder(finder).facts, clean.file_weights(finder)
-    done = clean.calibrate(shared, tmp_path / "work", finder, 1, limit=4)
+    done = clean.calibrate(shared, tmp_path / "work", finder, 1, limit=2)
     after = OnnxDamageFinder(finder).facts
     assert after.thresholds == pytest.approx([done["thresholds"][kind] for kind in after.kinds], abs=1e-6)
     assert after.own_thresholds == pytest.approx([done["own_thresholds"][kind] for kind in after.kinds], abs=1e-6)

@@ -150,7 +150,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_that_is_killed_goes_on_and_gives_the_same_report(place, everything, tmp_path, least, workers):
     program, notes, folder = tmp_path / "program.py", tmp_path / "notes", tmp_path / "killed"
     program.write_text(PROGRAM, encoding="utf-8")

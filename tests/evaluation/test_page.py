@@ -249,6 +249,8 @@ def test_cases_are_consumed_one_by_one(tmp_path):
     evaluation = draw_evaluation(pictures=6)
     made: list[weakref.ref] = []
     alive: list[int] = []
+    gc.collect()
+    gc.freeze()  # what is there already need not be looked through each time
 
     def stream():
         for number in range(6):
@@ -259,7 +261,10 @@ def test_cases_are_consumed_one_by_one(tmp_path):
             yield case
             del case
 
-    page = show(evaluation, stream(), tmp_path)
+    try:
+        page = show(evaluation, stream(), tmp_path)
+    finally:
+        gc.unfreeze()
     assert alive == [0] * 6
     assert len(page.all("article")) == 6
     assert "6 of 18 pairs, chosen by PSNR, dB ↑ (worst of each bin by turns)." in page.text_of["cases"]

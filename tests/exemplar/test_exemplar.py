@@ -183,7 +183,7 @@ def test_sizes_must_fit():
         exemplar(image[..., :1], hole)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(holes(longest=80), st.integers(0, 2**32 - 1))
 def test_any_hole_is_filled_or_refused(missing, seed):
     assume(missing.size > 100)

@@ -157,7 +157,7 @@ def test_of_many_clients_at_once_each_gets_its_own_picture():
     assert all(seconds >= 1 for seconds in refused)
 
 
-@pytest.mark.parametrize(("count", "model"), [(40, "harmonic"), pytest.param(200, "auto", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "model"), [(25, "harmonic"), pytest.param(200, "auto", marks=pytest.mark.slow)])
 def test_memory_stays_flat_over_many_fills(count, model):
     """With room for a few pictures only, so that what is kept is full after the first fills."""
     own = {"image": ("a.png", encoded(photo(0, 300, 400))), "mask": ("m.png", encoded(hole(300, 400)))}
