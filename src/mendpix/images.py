@@ -238,7 +238,10 @@ def write_map(values: Map, path: str | os.PathLike[str]) -> None:
     """
     if values.ndim != 2 or values.dtype.kind != "f":
         raise ShapeError(f"a map must be float and (H, W); got {values.dtype} {values.shape}. Take a single plane.")
-    write_picture(values, path)
+    target = Path(path)
+    content = encode(_array_to_pil(values, layout_of_array(values)), target, FileFacts())  # no copy in colour
+    with atomic_write(target) as temporary:
+        temporary.write_bytes(content)
 
 
 def _from_array(samples: AnyArray, facts: FileFacts) -> Picture:
@@ -271,7 +274,8 @@ def _array_to_pil(samples: AnyArray, layout: Layout) -> PilImage.Image:
     if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:
         return PilImage.frombytes("I;16", samples.shape[::-1], samples.astype("<u2").tobytes())
     if samples.dtype != np.uint8:
-        samples = np.rint(samples.astype(np.float32) * 255).astype(np.uint8)
+        scaled = np.multiply(samples, np.float32(255), dtype=np.float32)
+        samples = np.rint(scaled, out=scaled).astype(np.uint8)
     return PilImage.frombytes(layout.mode, samples.shape[1::-1], samples.tobytes())
 
 
