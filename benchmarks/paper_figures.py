@@ -11,6 +11,7 @@ enough to be committed. `--keep` leaves behind the figures in full and their pag
 import argparse
 import io
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class CropSet:
-    """What one committed page is made from."""
+    """What the figures of one set are made from."""
 
     crops: dict[str, Crop]
     rows: int
@@ -107,17 +108,7 @@ def main() -> None:
             )
         except MendpixError as error:
             raise SystemExit(str(error)) from error
-        total = 0
-        for sheet in made.sheets.values():
-            path = given.out / given.chosen / sheet.name
-            size = write(read(sheet), path)
-            total += size
-            print(f"{path}: {size / 1000:.0f} kB")
-        if total > chosen.limit_bytes:
-            raise SystemExit(
-                f"the figures take {total / 1e6:.2f} MB, more than the {chosen.limit_bytes / 1e6:g} MB that they may "
-                "take in the repository. Show fewer --rows."
-            )
+        write({sheet.name: encode(read(sheet)) for sheet in made.sheets.values()}, given.out / given.chosen, chosen)
 
 
 def write_crops(crops: dict[str, Crop], pictures: Path, masks: Path) -> tuple[Path, Path]:
@@ -150,14 +141,30 @@ def read(path: Path) -> np.ndarray:
         return np.array(sheet.convert("RGB"))
 
 
-def write(pixels: np.ndarray, path: Path) -> int:
-    """Write RGB as a PNG file of few colours, whole or not at all; return its bytes."""
+def encode(pixels: np.ndarray) -> bytes:
+    """Write RGB as a PNG file of few colours."""
     stream = io.BytesIO()
     Image.fromarray(pixels).quantize(COLOURS).save(stream, "PNG", optimize=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(stream.getvalue())
-    return len(stream.getvalue())
+    return stream.getvalue()
+
+
+def write(figures: Mapping[str, bytes], folder: Path, chosen: CropSet) -> None:
+    """Write figures by name, and say how large they are.
+
+    Raises:
+        SystemExit: If they take more than they may; nothing is written.
+    """
+    total = sum(map(len, figures.values()))
+    if total > chosen.limit_bytes:
+        raise SystemExit(
+            f"the figures take {total / 1e6:.2f} MB, more than the {chosen.limit_bytes / 1e6:g} MB that they may take "
+            "in the repository. Show fewer --rows."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in figures.items():
+        with atomic_write(folder / name) as temporary:
+            temporary.write_bytes(content)
+        print(f"{folder / name}: {len(content) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

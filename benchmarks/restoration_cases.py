@@ -221,6 +221,9 @@ def as_jpeg(image: Image) -> Image:
 FORMS: Mapping[str, Callable[[Image], Image]] = {"grey": in_grey, "JPEG": as_jpeg}
 """Forms that photos come in beside the one they are drawn on."""
 
+SAVED = (tuple(FORMS), JPEG_QUALITY)
+"""What rows about these forms depend on, for `mark_of`."""
+
 
 def one_thread() -> None:
     """Let OpenCV use one thread: processes are what works side by side."""

@@ -5,7 +5,7 @@ Used by `restoration.py`. `calibrate` chooses from which of its answers on a fin
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -20,11 +20,12 @@ import restoration_cases as cases
 from mendpix.atomic_files import atomic_write
 from mendpix.data.degrade import FAMILIES, damage
 from mendpix.engines.interface import FACTS_KEY, DamageEngine, Facts
+from mendpix.engines.onnx import OnnxDamageFinder
 from mendpix.restoration.classical import ClassicalFinder
 from mendpix.restoration.predict import find_damage, plan_look
-from mendpix.restoration.presets import NOISE, STANDS_FOR, kinds_of, presets_of
+from mendpix.restoration.presets import NOISE, STANDS_FOR, kinds_of, presets_of, thresholds_by_kind
 from mendpix.restoration.restore import CLASSICAL
-from mendpix.restoration.sensitivity import mark
+from mendpix.restoration.sensitivity import SENSITIVITY, SPAN, mark
 from mendpix.types import FloatArray, Image
 from restoration_cases import DESTROYED, SEED, Named, Row, Rows
 
@@ -37,6 +38,9 @@ CHANGED = 0.005
 ALLOWED = 0.01
 """Share of pictures without damage that may be changed at the default sensitivity."""
 
+DIGITS = 6
+"""Decimals of the thresholds in the file."""
+
 ODDS = tuple(round(-3 + 0.4 * step, 2) for step in range(33))
 """Thresholds that are tried, as logarithms of odds: 0 = 0.5."""
 
@@ -44,7 +48,11 @@ DAMAGED = 288
 """Damaged training pictures by which recall is measured: as many of each family, and of these of each form."""
 
 CLEAN = 288
-"""Training pictures without damage that must be left alone as well."""
+"""Training pictures without damage, which must be left alone as often as each form of the validation pictures."""
+
+STRICTER = tuple(round(0.2 * step, 1) for step in range(11))
+"""By how much, in the logarithm of the odds, all thresholds of a preset are raised if its kinds together change too many
+pictures."""
 
 AS_DRAWN = "as drawn"
 """The form of a picture that is neither turned to grey nor saved as JPEG."""
@@ -58,6 +66,7 @@ Bools = NDArray[np.bool_]
 TRAINING = "training/"
 """First part of the keys of training pictures."""
 
+_PRESET: dict[str, str] = {kind: preset for preset, kinds in STANDS_FOR.items() for kind in kinds}
 _TIE = 1e-9  # recall that a step of a threshold is worth
 _ROUNDING = 1e-9  # of shares of pictures
 
@@ -81,7 +90,7 @@ def measure_all(shared: Path, report: Path, finder: str, workers: int, limit: in
     """Measure what is missing of all validation pictures and of a few large photos, and return the rows."""
     pictures = cases.spread(cases.validation_pictures(shared), limit)
     pictures += cases.spread(cases.large_pictures(shared), limit)
-    rows = Rows(report / "clean.jsonl", cases.mark_of("clean", Path(finder), SENSITIVITIES))
+    rows = Rows(report / "clean.jsonl", cases.mark_of("clean", Path(finder), SENSITIVITIES, *cases.SAVED))
     keys = [named.key for named in pictures]
     return cases.fill_up(rows, pictures, keys, partial(measure, finder=finder), workers, "clean")
 
@@ -92,7 +101,7 @@ class OneKind:
     def __init__(self, engine: DamageEngine, kind: str) -> None:
         self._engine = engine
         self._place = engine.facts.kinds.index(kind)
-        self._facts = replace(engine.facts, kinds=(kind,), thresholds=(), own_thresholds=())
+        self._facts = replace(engine.facts, kinds=(kind,), thresholds=(), preset_thresholds=())
 
     @property
     def facts(self) -> Facts:
@@ -170,22 +179,20 @@ class Choice:
 
     odds: Mapping[str, float]
     """Kind -> logarithm of the odds from which on a pixel is marked, with `auto`; of noise, with its own preset."""
-    own_odds: Mapping[str, float]
+    preset_odds: Mapping[str, float]
     """The same with the kind's own preset."""
-    changed: Mapping[str, float]
-    """Preset -> share of the pictures without damage that are changed."""
     recall: Mapping[str, float]
     """Kind -> mean recall with `auto` on damaged training pictures, over their families."""
-    own_recall: Mapping[str, float]
+    preset_recall: Mapping[str, float]
     """The same with the kind's own preset."""
 
     def thresholds(self, kinds: Sequence[str]) -> tuple[float, ...]:
         """Give the thresholds of `auto` in the order of the finder's kinds."""
         return tuple(to_share(self.odds[kind]) for kind in kinds)
 
-    def own_thresholds(self, kinds: Sequence[str]) -> tuple[float, ...]:
+    def preset_thresholds(self, kinds: Sequence[str]) -> tuple[float, ...]:
         """Give those of the other presets."""
-        return tuple(to_share(self.own_odds[kind]) for kind in kinds)
+        return tuple(to_share(self.preset_odds[kind]) for kind in kinds)
 
 
 def choose(
@@ -194,7 +201,7 @@ def choose(
     allowed: float = ALLOWED,
     groups: Sequence[Bools] = (),
 ) -> Choice:
-    """Choose thresholds for each preset: those that find most among those that change few pictures without damage.
+    """Choose thresholds for each preset: those that find most, of all that change few pictures without damage.
 
     Args:
         clean: Kind -> share marked of each picture without damage at each threshold, shape (pictures, thresholds).
@@ -202,26 +209,19 @@ def choose(
         allowed: Share of pictures that may be changed by a preset: of all, and of each group.
         groups: Which of the pictures belong to a group, shape (pictures,) each.
     """
-    presets: dict[str, list[str]] = {AUTO: [kind for kind in clean if kind != NOISE]}
-    presets |= {preset: [kind for kind in kinds if kind in clean] for preset, kinds in STANDS_FOR.items()}
     odds: dict[str, float] = {}
-    own_odds: dict[str, float] = {}
-    changed: dict[str, float] = {}
-    for preset, kinds in presets.items():
-        if not kinds:
-            continue
+    preset_odds: dict[str, float] = {}
+    for preset, kinds in _presets(clean).items():
         places = _most_found(
             [clean[kind] for kind in kinds], [np.sqrt(recall[kind]) for kind in kinds], allowed, groups
         )
-        total = np.sum([clean[kind][:, place] for kind, place in zip(kinds, places, strict=True)], axis=0)
-        changed[preset] = float((total > CHANGED).mean())
         chosen = {kind: ODDS[place] for kind, place in zip(kinds, places, strict=True)}
         if preset == AUTO:
             odds = chosen
         else:
-            own_odds |= chosen
-    own_odds, odds = {**odds, **own_odds}, {**own_odds, **odds}  # noise, and kinds without a preset
-    return Choice(odds, own_odds, changed, _at(recall, odds), _at(recall, own_odds))
+            preset_odds |= chosen
+    preset_odds, odds = {**odds, **preset_odds}, {**preset_odds, **odds}  # noise, and kinds without a preset
+    return Choice(odds, preset_odds, _at(recall, odds), _at(recall, preset_odds))
 
 
 def _most_found(
@@ -229,8 +229,9 @@ def _most_found(
 ) -> tuple[int, ...]:
     """Choose a threshold for each of some kinds that are looked for together.
 
-    The sum of what they mark counts (marks may overlap: then less is changed than counted), and of all combinations the
-    one of the largest worth is taken; of equals, the highest thresholds; if none changes few enough, the highest.
+    The sum of what each marks by itself counts. It is near what they mark together: marks may overlap, and may be
+    followed from one kind into another's fainter answers. Of all combinations that of the largest worth is taken; of
+    equals, the highest thresholds; if none changes few enough, the highest.
 
     Args:
         clean: For each kind the share marked of each picture without damage, shape (pictures, thresholds).
@@ -260,8 +261,8 @@ def _most_found(
 
 
 def _at(values: Mapping[str, Floats], odds: Mapping[str, float]) -> dict[str, float]:
-    """Take the value of each kind at its threshold."""
-    return {kind: float(values[kind][ODDS.index(at)]) for kind, at in odds.items()}
+    """Read the value of each kind at its threshold, between two that were tried if it lies there."""
+    return {kind: float(np.interp(at, ODDS, values[kind])) for kind, at in odds.items()}
 
 
 def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int | None = None) -> dict[str, Any]:
@@ -277,9 +278,11 @@ def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int
         # Every other picture is damaged.
         repeats, place = divmod(number // 2, len(families))
         family, form = (families[place], forms[repeats % len(forms)]) if number % 2 else (None, AS_DRAWN)
-        tasks.append(CleanTask(f"{TRAINING}{key}", cases.to_levels(image), family, number, form))
+        tasks.append(
+            CleanTask(f"{TRAINING}{key} {number} {family} {form}", cases.to_levels(image), family, number, form)
+        )
     weights = file_weights(finder)
-    rows = Rows(report / "calibrate.jsonl", cases.mark_of("calibrate", weights, ODDS, SEED, DESTROYED))
+    rows = Rows(report / "calibrate.jsonl", cases.mark_of("calibrate", weights, ODDS, SEED, DESTROYED, *cases.SAVED))
     found = cases.fill_up(
         rows, tasks, [task.key for task in tasks], partial(sweep, finder=str(finder)), workers, "calibrate"
     )
@@ -288,24 +291,76 @@ def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int
     clean = {kind: np.array([row["shares"][kind] for row in untouched]) for kind in kinds}
     recall = {kind: recall_of(found, kind, "recall") for kind in kinds}
     overlap = {kind: recall_of(found, kind, "iou") for kind in kinds}
-    groups = [np.array([_group_of(row) == form for row in untouched]) for form in forms]
-    choice = choose(clean, recall, groups=groups)
-    thresholds, own = choice.thresholds(kinds), choice.own_thresholds(kinds)
+    groups = grouped(untouched)
+    choice = choose(clean, recall, groups=list(groups.values()))
+    write_thresholds(finder, choice.thresholds(kinds), choice.preset_thresholds(kinds))
+    shifts = stricter(report, finder, [task for task in tasks if task.family is None], workers)
+    choice = replace(
+        choice,
+        odds={kind: odds + (shifts.get(AUTO, 0) if kind != NOISE else 0) for kind, odds in choice.odds.items()},
+        preset_odds={kind: odds + shifts.get(_PRESET.get(kind, ""), 0) for kind, odds in choice.preset_odds.items()},
+    )
+    thresholds, named = choice.thresholds(kinds), choice.preset_thresholds(kinds)
     report_ = {
-        "thresholds": dict(zip(kinds, thresholds, strict=True)),
-        "own_thresholds": dict(zip(kinds, own, strict=True)),
-        "changed": dict(choice.changed),
-        "recall": dict(choice.recall),
-        "own_recall": dict(choice.own_recall),
+        "finder": weights,
+        "thresholds": dict(zip(kinds, (round(value, DIGITS) for value in thresholds), strict=True)),
+        "preset_thresholds": dict(zip(kinds, (round(value, DIGITS) for value in named), strict=True)),
+        "stricter": shifts,
+        "recall": _at(recall, choice.odds),
+        "preset_recall": _at(recall, choice.preset_odds),
         "iou": _at(overlap, choice.odds),
-        "clean": {"validation": int(groups[0].sum()), "training": sum(_is_training(row) for row in untouched)},
+        "clean": {name: int(group.sum()) for name, group in groups.items()},
         "damaged": len(found) - len(untouched),
-        "halves": cross_checked(untouched, clean, recall, forms),
+        "halves": cross_checked(untouched, clean, recall),
     }
-    write_thresholds(finder, thresholds, own)
+    write_thresholds(finder, thresholds, named)
     with atomic_write(report / "calibrate.json") as temporary:
         temporary.write_text(json.dumps(report_, indent=2) + "\n", encoding="utf-8")
     return report_
+
+
+def is_of(report: Row, finder: Path) -> bool:
+    """Tell whether a report of `calibrate` is of this finder with these thresholds."""
+    facts = OnnxDamageFinder(finder, threads=1).facts
+    wanted = {"thresholds": thresholds_by_kind(facts), "preset_thresholds": thresholds_by_kind(facts, named=True)}
+    return report.get("finder") == file_weights(finder) and all(
+        report.get(key) == given for key, given in wanted.items()
+    )
+
+
+def grouped(untouched: Sequence[Row]) -> dict[str, Bools]:
+    """Part the pictures without damage: the validation pictures by their form, and the training pictures."""
+    names = [TRAINING if _is_training(row) else row["form"] for row in untouched]
+    return {name: np.array([one == name for one in names]) for name in dict.fromkeys(names)}
+
+
+def stricter(report: Path, finder: Path, tasks: Sequence[CleanTask], workers: int) -> dict[str, float]:
+    """Tell by how much the thresholds must be raised for what presets of several kinds mark together.
+
+    Returns:
+        Preset -> the least of `STRICTER` with which no group has more than `ALLOWED` of its pictures changed.
+    """
+    rows = Rows(report / "together.jsonl", cases.mark_of("together", finder, STRICTER, *cases.SAVED))
+    keys = [task.key for task in tasks]
+    found = cases.fill_up(rows, tasks, keys, partial(mark_together, finder=str(finder)), workers, "calibrate, together")
+    shifts: dict[str, float] = {}
+    for preset in found[0]["shares"]:
+        changed = np.array([row["shares"][preset] for row in found]) > CHANGED  # (pictures, shifts)
+        fine = np.all([changed[group].mean(axis=0) <= ALLOWED for group in grouped(found).values()], axis=0)
+        shifts[preset] = STRICTER[int(np.argmax(fine)) if fine.any() else -1]
+    return shifts
+
+
+def mark_together(task: CleanTask, finder: str) -> Row:
+    """Mark a picture without damage by presets that look for several kinds, at thresholds raised more and more."""
+    image = saved_as(cases.to_unit(task.levels), task.form)
+    facts = cases.open_one(finder).facts
+    shares: dict[str, list[float]] = {}
+    for preset in presets_of(facts):
+        if len(kinds_of(preset, facts)) > 1:
+            found = cases.evidence(finder, image, preset)
+            shares[preset] = [float(mark(found, SENSITIVITY - shift / (2 * SPAN)).mean()) for shift in STRICTER]
+    return {"key": task.key, "form": task.form, "shares": shares}
 
 
 def recall_of(found: Sequence[Row], kind: str, what: str) -> Floats:
@@ -319,62 +374,72 @@ def recall_of(found: Sequence[Row], kind: str, what: str) -> Floats:
 
 
 def cross_checked(
-    untouched: Sequence[Row], clean: Mapping[str, Floats], recall: Mapping[str, Floats], forms: Sequence[str]
-) -> dict[str, float]:
+    untouched: Sequence[Row], clean: Mapping[str, Floats], recall: Mapping[str, Floats]
+) -> dict[str, dict[str, float]]:
     """Choose by every other picture and look at those left, both ways.
 
     What was chosen on some pictures looks better on these than on others.
 
     Returns:
-        Form -> share of the validation pictures in it that `auto` changes.
+        Preset -> form -> share of the validation pictures in it that are changed, by the sum of what its kinds mark.
     """
-    changed: dict[str, list[float]] = {form: [] for form in forms}
+    groups = grouped(untouched)
+    # Of training pictures every other one is damaged: the numbers of those without damage are even.
+    numbers = np.array([row["number"] // (2 if _is_training(row) else 1) for row in untouched])
+    changed: dict[str, dict[str, list[float]]] = {}
     for half in (0, 1):
-        # Of training pictures every other one is damaged: the numbers of those without damage are even.
-        inside = np.array([row["number"] // (2 if _is_training(row) else 1) % 2 == half for row in untouched])
+        inside = numbers % 2 == half
         if not inside.any() or inside.all():
             continue
-        groups = [np.array([_group_of(row) == form for row in untouched]) for form in forms]
         choice = choose(
-            {kind: values[inside] for kind, values in clean.items()}, recall, groups=[group[inside] for group in groups]
+            {kind: values[inside] for kind, values in clean.items()},
+            recall,
+            groups=[group[inside] for group in groups.values()],
         )
-        for form, group in zip(forms, groups, strict=True):
-            outside = ~inside & group
-            total = np.zeros(int(outside.sum()))
-            for kind, values in clean.items():
-                if kind != NOISE:
-                    total += values[outside, ODDS.index(choice.odds[kind])]
-            changed[form] += list((total > CHANGED).astype(float))
-    return {form: float(np.mean(values)) if values else math.nan for form, values in changed.items()}
+        for preset, kinds in _presets(clean).items():
+            odds = choice.odds if preset == AUTO else choice.preset_odds
+            total = np.sum([clean[kind][:, ODDS.index(odds[kind])] for kind in kinds], axis=0)
+            for form, group in groups.items():
+                if form != TRAINING:
+                    values = changed.setdefault(preset, {}).setdefault(form, [])
+                    values += list((total[~inside & group] > CHANGED).astype(float))
+    return {
+        preset: {form: float(np.mean(values)) for form, values in forms.items() if values}
+        for preset, forms in changed.items()
+    }
+
+
+def _presets(kinds: Iterable[str]) -> dict[str, list[str]]:
+    """List the presets that some of these kinds belong to, with these."""
+    known = list(kinds)
+    presets = {AUTO: [kind for kind in known if kind != NOISE]}
+    presets |= {preset: [kind for kind in kinds_ if kind in known] for preset, kinds_ in STANDS_FOR.items()}
+    return {preset: own for preset, own in presets.items() if own}
 
 
 def _is_training(row: Row) -> bool:
     return str(row["key"]).startswith(TRAINING)
 
 
-def _group_of(row: Row) -> str | None:
-    """Tell the form of a validation picture; None for others."""
-    return None if _is_training(row) else row["form"]
-
-
-def write_thresholds(file: Path, thresholds: tuple[float, ...], own: tuple[float, ...] = ()) -> None:
+def write_thresholds(file: Path, thresholds: tuple[float, ...], named: tuple[float, ...] = ()) -> None:
     """Write thresholds into the facts of a finder's file: those of `auto`, and of the other presets."""
     model = onnx.load(file)
     for entry in model.metadata_props:
         if entry.key == FACTS_KEY:
             facts = {
                 **json.loads(entry.value),
-                "thresholds": [round(value, 6) for value in thresholds],
-                "own_thresholds": [round(value, 6) for value in own],
+                "thresholds": [round(value, DIGITS) for value in thresholds],
+                "preset_thresholds": [round(value, DIGITS) for value in named],
             }
             Facts.from_json(json.dumps(facts))
             entry.value = json.dumps(facts)
     with atomic_write(file) as temporary:
         onnx.save(model, temporary)
+    cases.open_one.cache_clear()  # it may hold the finder with its old thresholds
 
 
 def file_weights(file: Path) -> str:
-    """Return the facts of a finder's file without its thresholds, and a hash of its graph."""
+    """Hash the network in a finder's file, whatever its facts say."""
     model = onnx.load(file)
     return cases.mark_of_bytes(model.graph.SerializeToString(deterministic=True))
 

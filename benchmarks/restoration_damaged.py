@@ -152,7 +152,7 @@ def measure_all(
 ) -> dict[str, Sequence[Row]]:
     """Measure what is missing, and return the rows of each family."""
     listed = list_cases(shared, limit)
-    rows = Rows(report / "damaged.jsonl", cases.mark_of("damaged", Path(finder), SEED, DESTROYED, BOLD))
+    rows = Rows(report / "damaged.jsonl", cases.mark_of("damaged", Path(finder), SEED, DESTROYED, BOLD, *cases.SAVED))
     keys = [case.key for case in listed]
     found = cases.fill_up(rows, listed, keys, partial(measure, finder=finder), workers, "damaged")
     return {family: [row for row in found if row["family"] == family] for family in FAMILIES}

@@ -17,6 +17,7 @@ import restoration_training
 from mendpix.data.degrade import FAMILIES
 from mendpix.metrics.detection import rank_scores, ranked_average_precision
 from mendpix.restoration.predict import find_damage, plan_look
+from mendpix.restoration.presets import thresholds_by_kind
 from mendpix.training.config import Recipe
 from mendpix.training.export import export_run
 from mendpix.training.recipes import load_recipe
@@ -68,9 +69,8 @@ def measure(asked: Asked) -> Row:
     made = restoration_damaged.damaged(cases.read(case.picture), case.family, case.picture.number)
     truth = (made.destroyed >= DESTROYED).astype(np.float32)
     size = made.image.shape[0], made.image.shape[1]
-    facts = finder.facts
-    thresholds = dict(zip(facts.kinds, facts.thresholds, strict=True))
-    found = find_damage(finder, made.image, thresholds, plan_look(size, facts, full_size=True))
+    look = plan_look(size, finder.facts, full_size=True)
+    found = find_damage(finder, made.image, thresholds_by_kind(finder.facts), look)
     counts = rank_scores(found, truth)
     return {
         "key": asked.key,

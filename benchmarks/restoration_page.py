@@ -14,11 +14,11 @@ from mendpix.engines.onnx import OnnxDamageFinder
 from mendpix.evaluation.markdown_parts import items, table
 from mendpix.evaluation.number_format import MISSING, counted, for_csv, interval, number, with_margin
 from mendpix.evaluation.statistics import Estimate
-from mendpix.restoration.presets import NOISE
+from mendpix.restoration.presets import NOISE, thresholds_by_kind
 from mendpix.restoration.restore import CLASSICAL, MAX_AREA
 from mendpix.restoration.sensitivity import SENSITIVITY
 from restoration_cases import DESTROYED, FOLDERS, FORMS, JPEG_QUALITY, LARGE, RESAMPLES, mean
-from restoration_clean import ALLOWED, CHANGED, SENSITIVITIES
+from restoration_clean import ALLOWED, AS_DRAWN, CHANGED, SENSITIVITIES, TRAINING, is_of
 from restoration_damaged import BOLD
 from restoration_damaged import FOLDERS as PHOTOS
 from restoration_edges import RUNS as EDGE_RUNS
@@ -114,9 +114,13 @@ def write(measured: Mapping[str, Rows], finder: Path, docs: Path, minutes: float
     numbers = Numbers(dict(gather(measured)))
     docs.mkdir(parents=True, exist_ok=True)
     facts = OnnxDamageFinder(finder).facts
-    thresholds = facts.thresholds or (0.5,) * len(facts.kinds)
-    named = ", ".join(f"{kind} {value:.4g}" for kind, value in zip(facts.kinds, thresholds, strict=True))
-    page = "\n\n".join(_blocks(measured, numbers, named, minutes)) + "\n"
+    measured = {**measured, "calibrate": [one for one in measured["calibrate"] if is_of(one, finder)]}
+    auto, named = (
+        ", ".join(f"{kind} {value:.4g}" for kind, value in thresholds_by_kind(facts, named=which).items())
+        for which in (False, True)
+    )
+    told = f"with `auto` {auto}; with another preset {named}"
+    page = "\n\n".join(_blocks(measured, numbers, told, minutes)) + "\n"
     for name, text in ((f"{NAME}.md", page), (f"{NAME}.csv", csv_of(numbers))):
         with atomic_write(docs / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -405,30 +409,16 @@ def _damaged(rows: Rows, numbers: Numbers) -> Iterator[str]:
 
 def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
     rows, large = _by_size(measured["clean"])
-    for done in measured["calibrate"]:
-        recall, own = (
-            ", ".join(f"{kind} {100 * value:.0f} %" for kind, value in done[which].items())
-            for which in ("recall", "own_recall")
-        )
-        halves = ", ".join(f"{form} {100 * share:.1f} %" for form, share in done["halves"].items())
-        yield (
-            f"The thresholds were chosen by `{COMMAND} --only calibrate`, preset by preset: among all that change at "
-            f"most {100 * ALLOWED:g} % of {done['clean']['validation']} sound validation pictures, of the same in grey "
-            f"and as JPEG, and of all these and {done['clean']['training']} sound training pictures together, "
-            f"those that find most on {done['damaged']} damaged training pictures, a third of them in grey and a third "
-            "as JPEG (largest sum of the square roots of the kinds' recalls, so that none is given up for another). "
-            f"Changed means that more than {100 * CHANGED:g} % of the pixels are marked. Recall of the kind's own "
-            f"marks, with `auto` (`noise` for noise): {recall}; with the preset that looks for this kind: {own}. As "
-            "the table below shows the pictures by which was chosen, it flatters a little: chosen by one half and "
-            f"tried on the other, `auto` changes of the validation pictures {halves}."
-        )
+    if not measured["calibrate"]:
+        yield f"How the thresholds were chosen is not known here: `{COMMAND} --only calibrate` chooses them."
+    yield from words_on_calibration(measured["calibrate"])
     if not rows:
         yield _missing("clean")
         return
     yield (
-        f"`{COMMAND} --only clean`: all {counted(len(rows), 'picture')} of {', '.join(FOLDERS)} as they are. Of each "
-        "finder, preset and sensitivity: mean share of the pixels that are marked, share of the pictures with any "
-        f"mark, and with more than {100 * CHANGED:g} % of their pixels marked; all in %."
+        f"`{COMMAND} --only clean`: all {counted(len(rows), 'picture')} of {', '.join(FOLDERS)}, as they are, in "
+        "grey, and as JPEG. Of each finder, preset and sensitivity: mean share of the pixels that are marked, share of "
+        f"the pictures with any mark, and with more than {100 * CHANGED:g} % of their pixels marked; all in %."
     )
     heads = [f"{what} at {level:g}" for level in SENSITIVITIES for what in ("marked", "any", "changed")]
     yield table(
@@ -466,6 +456,32 @@ def _clean(measured: Mapping[str, Rows], numbers: Numbers) -> Iterator[str]:
             f"{number(100 * numbers.get(LARGE, 'auto', default, 'marked').mean, 2)} % of the pixels are marked, and "
             f"{number(100 * numbers.get(LARGE, 'auto', default, 'changed').mean, 0)} % of the photos are changed; one "
             f"by one, in % of their pixels: {marked}."
+        )
+
+
+def words_on_calibration(done: Rows) -> Iterator[str]:
+    """Say how the thresholds were chosen, in paragraphs."""
+    for one in done:
+        recall, named = (
+            ", ".join(f"{kind} {100 * value:.0f} %" for kind, value in one[which].items())
+            for which in ("recall", "preset_recall")
+        )
+        halves = "; ".join(
+            f"`{preset}` " + ", ".join(f"{form} {100 * share:.1f} %" for form, share in forms.items())
+            for preset, forms in one["halves"].items()
+        )
+        yield (
+            f"The thresholds were chosen by `{COMMAND} --only calibrate`, preset by preset: among all that change at "
+            f"most {100 * ALLOWED:g} % of {one['clean'][AS_DRAWN]} sound validation pictures, of the same in grey, of "
+            f"the same as JPEG, and of {one['clean'][TRAINING]} sound training pictures, those that find most on "
+            f"{one['damaged']} damaged training pictures, a third of them in grey and a third as JPEG (largest sum of "
+            "the square roots of the kinds' recalls, so that none is given up for another). Changed means that more "
+            f"than {100 * CHANGED:g} % of the pixels are marked."
+        )
+        yield (
+            f"Recall of the kind's own marks there, with `auto` (`noise` for noise): {recall}; with the preset that "
+            f"looks for this kind: {named}. The table below shows the pictures by which was chosen, and so flatters a "
+            f"little. Chosen by one half and tried on the other, changed are by {halves}."
         )
 
 

@@ -1,5 +1,7 @@
 """Pictures in every mode and dtype: what models see is right, and what is known comes back bit for bit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -431,6 +433,17 @@ def test_writes_maps(tmp_path):
         write_map(np.zeros((1, 3, 3), np.float32), tmp_path / "map.png")
     with pytest.raises(ShapeError, match=r"in \[0, 1\]"):
         write_map(np.full((2, 2), 2, np.float32), tmp_path / "map.png")
+
+
+def test_a_map_is_written_without_a_copy_in_colour(tmp_path):
+    values = np.linspace(0, 1, 1_000_000, dtype=np.float32).reshape(1000, 1000)
+    write_map(values, tmp_path / "map.png")
+    tracemalloc.start()
+    try:
+        write_map(values, tmp_path / "map.png")
+        assert tracemalloc.get_traced_memory()[1] < 2 * values.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_writes_as_another_picture_was_stored(tmp_path):

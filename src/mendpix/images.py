@@ -182,9 +182,7 @@ def write_picture(picture: PictureSource, path: str | os.PathLike[str], *, like:
         ShapeError: If `picture` is an array that is no picture.
     """
     target = Path(path)
-    content = encode_picture(picture, target.name, like=like)
-    with atomic_write(target) as temporary:
-        temporary.write_bytes(content)
+    _write(encode_picture(picture, target.name, like=like), target)
 
 
 def encode_picture(picture: PictureSource, name: str, *, like: Picture | None = None) -> bytes:
@@ -238,9 +236,13 @@ def write_map(values: Map, path: str | os.PathLike[str]) -> None:
     """
     if values.ndim != 2 or values.dtype.kind != "f":
         raise ShapeError(f"a map must be float and (H, W); got {values.dtype} {values.shape}. Take a single plane.")
-    target = Path(path)
-    content = encode(_array_to_pil(values, layout_of_array(values)), target, FileFacts())  # no copy in colour
-    with atomic_write(target) as temporary:
+    image = _array_to_pil(values, layout_of_array(values))  # as `write_picture` would, without a copy in colour
+    _write(encode(image, Path(path), FileFacts()), Path(path))
+
+
+def _write(content: bytes, path: Path) -> None:
+    """Write a file, whole or not at all."""
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -1,6 +1,7 @@
 """The committed figures: from photos that NOTICE names, small enough, the same at every run."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,15 @@ def test_crops_and_holes_are_the_same_at_every_run(name, tmp_path):
 
 def test_figures_of_few_colours_are_near_the_full_ones(tmp_path):
     pixels = cut(SETS["scenes"].crops["cat"])
-    path = tmp_path / "new" / "figure.png"
-    assert paper_figures.write(pixels, path) == path.stat().st_size
-    written = paper_figures.read(path)
+    content = paper_figures.encode(pixels)
+    paper_figures.write({"figure.png": content}, tmp_path / "new", SETS["scenes"])
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["figure.png"]
+    written = paper_figures.read(tmp_path / "new" / "figure.png")
     assert len(np.unique(written.reshape(-1, 3), axis=0)) <= paper_figures.COLOURS
     assert np.abs(written.astype(int) - pixels).mean() < 5
-    assert [file.name for file in path.parent.iterdir()] == ["figure.png"]
+    with pytest.raises(SystemExit, match="Show fewer --rows"):
+        paper_figures.write({"figure.png": content}, tmp_path / "other", replace(SETS["scenes"], limit_bytes=1000))
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_figures_of_the_repository_are_as_small_as_they_must_be():

@@ -17,7 +17,7 @@ FACTS = Facts("finder", "damage", inputs=("image",), kinds=("wear", "text"), thr
 def test_facts_of_a_finder_survive_the_way_through_json():
     assert Facts.from_json(FACTS.to_json()) == FACTS
     assert isinstance(Facts.from_json(FACTS.to_json()).thresholds, tuple)
-    assert isinstance(Facts.from_json(FACTS.to_json()).own_thresholds, tuple)
+    assert isinstance(Facts.from_json(FACTS.to_json()).preset_thresholds, tuple)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_facts_of_a_finder_survive_the_way_through_json():
         ({"thresholds": [0.5, 1.0]}, "thresholds"),
         ({"thresholds": [0.5, "0.5"]}, "thresholds"),
         ({"thresholds": 0.5}, "thresholds"),
-        ({"own_thresholds": [0.5, 0]}, "own_thresholds"),
-        ({"own_thresholds": 0.5}, "own_thresholds"),
+        ({"preset_thresholds": [0.5, 0]}, "preset_thresholds"),
+        ({"preset_thresholds": 0.5}, "preset_thresholds"),
     ],
 )
 def test_wrong_facts_of_a_finder_are_named(change, word):

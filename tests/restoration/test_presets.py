@@ -30,12 +30,12 @@ def test_a_preset_stands_for_kinds(preset, facts, kinds):
 
 
 def test_a_preset_that_is_asked_for_by_name_has_thresholds_of_its_own():
-    facts = Facts("finder", "damage", kinds=("wear", "text"), thresholds=(0.9, 0.8), own_thresholds=(0.7, 0.6))
+    facts = Facts("finder", "damage", kinds=("wear", "text"), thresholds=(0.9, 0.8), preset_thresholds=(0.7, 0.6))
     assert thresholds_of("auto", facts) == {"wear": 0.9, "text": 0.8}
     assert thresholds_of("scratches", facts) == {"wear": 0.7}
     assert thresholds_of("text", facts) == {"text": 0.6}
-    assert thresholds_of("text", replace(facts, own_thresholds=())) == {"text": 0.8}
-    assert thresholds_of("auto", replace(facts, thresholds=(), own_thresholds=())) == {"wear": 0.5, "text": 0.5}
+    assert thresholds_of("text", replace(facts, preset_thresholds=())) == {"text": 0.8}
+    assert thresholds_of("auto", replace(facts, thresholds=(), preset_thresholds=())) == {"wear": 0.5, "text": 0.5}
 
 
 def test_unknown_presets_and_those_of_other_finders_are_answered_with_what_there_is():

@@ -145,6 +145,15 @@ def test_outside_the_region_nothing_is_changed(given):
     assert not edge.hole[:, :30].any()
 
 
+def test_a_preset_that_is_named_has_its_thresholds():
+    photo = scratched()
+    photo[20:23, 10:-10] = 128  # the finder answers 0.5
+    finder = BrightFinder(thresholds=(0.9, 0.9), preset_thresholds=(0.3, 0.95))
+    assert not restore(photo, finder=finder).hole.any()
+    assert restore(photo, finder=finder, preset="scratches").hole[20:23, 10:-10].all()
+    assert not restore(photo, finder=finder, preset="text").hole.any()
+
+
 def test_presets_choose_what_is_mended():
     photo = scratched()
     assert not restore(photo, preset="scratches").hole[30:].any()

@@ -57,9 +57,9 @@ class Facts:
     """Kinds of damage that are told apart, such as `wear`, in the order of the answer's planes; only of `damage`."""
     thresholds: tuple[float, ...] = ()
     """For each of them, the answer from which a pixel counts as damaged at sensitivity 0.5; empty = 0.5 for all."""
-    own_thresholds: tuple[float, ...] = ()
-    """The same if its own preset is asked for (`text`), where less can go wrong than with all kinds at a time (`auto`);
-    empty = `thresholds`."""
+    preset_thresholds: tuple[float, ...] = ()
+    """The same if a preset is asked for by name (such as `text`): with fewer kinds than `auto` looks for, less can go
+    wrong, and they may be lower; empty = `thresholds`."""
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -85,7 +85,7 @@ class Facts:
             raise _bad_fact("kinds", "different names if it finds damage, and empty if not", self.kinds)
         if not all(isinstance(kind, str) and kind for kind in self.kinds):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise _bad_fact("kinds", "names", self.kinds)
-        for name, shares in (("thresholds", self.thresholds), ("own_thresholds", self.own_thresholds)):
+        for name, shares in (("thresholds", self.thresholds), ("preset_thresholds", self.preset_thresholds)):
             if len(shares) not in (0, len(self.kinds)) or not all(_is_share(share) for share in shares):
                 raise _bad_fact(name, "empty, or a number between 0 and 1 for each of the kinds", shares)
 
@@ -131,7 +131,7 @@ class Facts:
         for name in ("name", "kind"):
             if not isinstance(fields.get(name), str):
                 raise ModelError(f"The metadata {FACTS_KEY!r} of a model must say its {name}. Export the model again.")
-        for name in ("inputs", "kinds", "thresholds", "own_thresholds"):
+        for name in ("inputs", "kinds", "thresholds", "preset_thresholds"):
             if name in fields:
                 if not isinstance(fields[name], list):
                     raise _bad_fact(name, "a list", fields[name])

@@ -197,8 +197,8 @@ def _find_in(
 def _evidence(answer: FloatArray, facts: Facts, thresholds: Mapping[str, float]) -> Map:
     """Bring the answers for the kinds that count to one scale, and take the highest: odds by the threshold's odds.
 
-    So what is marked at any sensitivity is what one kind or another would mark: with the sensitivity, the thresholds of
-    all kinds move by the same factor of their odds, and none ever overtakes its own.
+    With the sensitivity, the thresholds of all kinds move by the same factor of their odds, and none ever overtakes
+    another. Marks that begin with one kind may be followed into another's fainter answers.
 
     Args:
         answer: The finder's, in [0, 1], shape (H, W, K).

@@ -66,9 +66,19 @@ def thresholds_of(preset: Preset, facts: Facts) -> dict[str, float]:
         >>> thresholds_of("text", Facts("finder", "damage", kinds=("wear", "text"), thresholds=(0.9, 0.8)))
         {'text': 0.8}
     """
-    own = facts.own_thresholds if preset != "auto" else ()
-    found = dict(zip(facts.kinds, own or facts.thresholds or (0.5,) * len(facts.kinds), strict=True))
+    found = thresholds_by_kind(facts, named=preset != "auto")
     return {kind: found[kind] for kind in kinds_of(preset, facts)}
+
+
+def thresholds_by_kind(facts: Facts, *, named: bool = False) -> dict[str, float]:
+    """List all kinds of damage that a finder tells apart, with their thresholds.
+
+    Args:
+        facts: The finder's facts.
+        named: The thresholds where a preset is asked for by name.
+    """
+    given = (facts.preset_thresholds if named else ()) or facts.thresholds or (0.5,) * len(facts.kinds)
+    return dict(zip(facts.kinds, given, strict=True))
 
 
 def presets_of(facts: Facts) -> list[Preset]:
