@@ -51,8 +51,8 @@ CLEAN = 288
 """Training pictures without damage, which must be left alone as often as each form of the validation pictures."""
 
 STRICTER = tuple(round(0.2 * step, 1) for step in range(11))
-"""By how much, in the logarithm of the odds, all thresholds of a preset are raised if its kinds together change too many
-pictures."""
+"""By how much, in the logarithm of the odds, all thresholds of a preset are raised if its kinds together change too
+many pictures."""
 
 AS_DRAWN = "as drawn"
 """The form of a picture that is neither turned to grey nor saved as JPEG."""
