@@ -5,6 +5,7 @@ Used by `restoration.py`. `calibrate` chooses from which of its answers on a fin
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,7 +49,7 @@ DAMAGED = 288
 """Damaged training pictures by which recall is measured: as many of each family, and of these of each form."""
 
 CLEAN = 288
-"""Training pictures without damage, which must be left alone as often as each form of the validation pictures."""
+"""Training pictures without damage that must be left alone as well."""
 
 STRICTER = tuple(round(0.2 * step, 1) for step in range(11))
 """By how much, in the logarithm of the odds, all thresholds of a preset are raised if its kinds together change too
@@ -56,6 +57,9 @@ many pictures."""
 
 AS_DRAWN = "as drawn"
 """The form of a picture that is neither turned to grey nor saved as JPEG."""
+
+ORIGINALS = "originals"
+"""Validation pictures as drawn and training pictures, together."""
 
 AUTO = "auto"
 """The preset that looks for all kinds but noise."""
@@ -67,6 +71,7 @@ TRAINING = "training/"
 """First part of the keys of training pictures."""
 
 _PRESET: dict[str, str] = {kind: preset for preset, kinds in STANDS_FOR.items() for kind in kinds}
+_FAMILIES = Counter(FAMILIES.values())
 _TIE = 1e-9  # recall that a step of a threshold is worth
 _ROUNDING = 1e-9  # of shares of pictures
 
@@ -203,6 +208,9 @@ def choose(
 ) -> Choice:
     """Choose thresholds for each preset: those that find most, of all that change few pictures without damage.
 
+    Most: the largest sum over the families of damage of the square root of their kind's recall, so that none is given
+    up for another.
+
     Args:
         clean: Kind -> share marked of each picture without damage at each threshold, shape (pictures, thresholds).
         recall: Kind -> mean recall at each threshold, shape (thresholds,).
@@ -212,9 +220,8 @@ def choose(
     odds: dict[str, float] = {}
     preset_odds: dict[str, float] = {}
     for preset, kinds in _presets(clean).items():
-        places = _most_found(
-            [clean[kind] for kind in kinds], [np.sqrt(recall[kind]) for kind in kinds], allowed, groups
-        )
+        worth = [_FAMILIES[kind] * np.sqrt(recall[kind]) for kind in kinds]
+        places = _most_found([clean[kind] for kind in kinds], worth, allowed, groups)
         chosen = {kind: ODDS[place] for kind, place in zip(kinds, places, strict=True)}
         if preset == AUTO:
             odds = chosen
@@ -235,8 +242,7 @@ def _most_found(
 
     Args:
         clean: For each kind the share marked of each picture without damage, shape (pictures, thresholds).
-        worth: For each kind what each threshold is worth, shape (thresholds,): the square root of the recall, so that
-            no kind is given up for another.
+        worth: For each kind what each threshold is worth, shape (thresholds,).
         allowed: Share of pictures that may be changed.
         groups: Parts of the pictures for which that must hold, too.
     """
@@ -329,9 +335,11 @@ def is_of(report: Row, finder: Path) -> bool:
 
 
 def grouped(untouched: Sequence[Row]) -> dict[str, Bools]:
-    """Part the pictures without damage: the validation pictures by their form, and the training pictures."""
-    names = [TRAINING if _is_training(row) else row["form"] for row in untouched]
-    return {name: np.array([one == name for one in names]) for name in dict.fromkeys(names)}
+    """Tell which pictures without damage must be left alone: the validation pictures in each form, and `ORIGINALS`."""
+    training = np.array([_is_training(row) for row in untouched])
+    form = np.array([row["form"] for row in untouched])
+    groups = {name: (form == name) & ~training for name in dict.fromkeys(form[~training].tolist())}
+    return {**groups, ORIGINALS: form == AS_DRAWN}
 
 
 def stricter(report: Path, finder: Path, tasks: Sequence[CleanTask], workers: int) -> dict[str, float]:
@@ -400,7 +408,7 @@ def cross_checked(
             odds = choice.odds if preset == AUTO else choice.preset_odds
             total = np.sum([clean[kind][:, ODDS.index(odds[kind])] for kind in kinds], axis=0)
             for form, group in groups.items():
-                if form != TRAINING:
+                if form != ORIGINALS:
                     values = changed.setdefault(preset, {}).setdefault(form, [])
                     values += list((total[~inside & group] > CHANGED).astype(float))
     return {

@@ -18,7 +18,7 @@ from mendpix.restoration.presets import NOISE, thresholds_by_kind
 from mendpix.restoration.restore import CLASSICAL, MAX_AREA
 from mendpix.restoration.sensitivity import SENSITIVITY
 from restoration_cases import DESTROYED, FOLDERS, FORMS, JPEG_QUALITY, LARGE, RESAMPLES, mean
-from restoration_clean import ALLOWED, AS_DRAWN, CHANGED, SENSITIVITIES, TRAINING, is_of
+from restoration_clean import ALLOWED, AS_DRAWN, CHANGED, ORIGINALS, SENSITIVITIES, is_of
 from restoration_damaged import BOLD
 from restoration_damaged import FOLDERS as PHOTOS
 from restoration_edges import RUNS as EDGE_RUNS
@@ -473,10 +473,11 @@ def words_on_calibration(done: Rows) -> Iterator[str]:
         yield (
             f"The thresholds were chosen by `{COMMAND} --only calibrate`, preset by preset: among all that change at "
             f"most {100 * ALLOWED:g} % of {one['clean'][AS_DRAWN]} sound validation pictures, of the same in grey, of "
-            f"the same as JPEG, and of {one['clean'][TRAINING]} sound training pictures, those that find most on "
-            f"{one['damaged']} damaged training pictures, a third of them in grey and a third as JPEG (largest sum of "
-            "the square roots of the kinds' recalls, so that none is given up for another). Changed means that more "
-            f"than {100 * CHANGED:g} % of the pixels are marked."
+            f"the same as JPEG, and of the first with {one['clean'][ORIGINALS] - one['clean'][AS_DRAWN]} sound "
+            f"training pictures, those that find most on {one['damaged']} damaged training pictures, a third of them in "
+            "grey and a third as JPEG (largest sum over the families of damage of the square root of their kind's "
+            f"recall, so that none is given up for another). Changed means that more than {100 * CHANGED:g} % of the "
+            "pixels are marked."
         )
         yield (
             f"Recall of the kind's own marks there, with `auto` (`noise` for noise): {recall}; with the preset that "

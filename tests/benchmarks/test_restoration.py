@@ -221,7 +221,7 @@ def test_what_was_chosen_by_one_half_is_tried_on_the_other():
     assert found == {"auto": half, "text": half}
     groups = clean.grouped(rows)
     assert {name: int(group.sum()) for name, group in groups.items()} == {
-        clean.AS_DRAWN: 10, "grey": 10, clean.TRAINING: 4
+        clean.AS_DRAWN: 10, "grey": 10, clean.ORIGINALS: 14
     }  # fmt: skip
 
 
