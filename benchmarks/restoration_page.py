@@ -474,8 +474,8 @@ def words_on_calibration(done: Rows) -> Iterator[str]:
             f"The thresholds were chosen by `{COMMAND} --only calibrate`, preset by preset: among all that change at "
             f"most {100 * ALLOWED:g} % of {one['clean'][AS_DRAWN]} sound validation pictures, of the same in grey, of "
             f"the same as JPEG, and of the first with {one['clean'][ORIGINALS] - one['clean'][AS_DRAWN]} sound "
-            f"training pictures, those that find most on {one['damaged']} damaged training pictures, a third of them in "
-            "grey and a third as JPEG (largest sum over the families of damage of the square root of their kind's "
+            f"training pictures, those that find most on {one['damaged']} damaged training pictures, a third of them "
+            "in grey and a third as JPEG (largest sum over the families of damage of the square root of their kind's "
             f"recall, so that none is given up for another). Changed means that more than {100 * CHANGED:g} % of the "
             "pixels are marked."
         )

@@ -20,6 +20,7 @@ from skimage import data
 
 from applications import save_small, sheet
 from mendpix.data.degrade import damage
+from mendpix.restoration.presets import Preset
 from mendpix.restoration.restore import Restorer
 from mendpix.restoration.sensitivity import SENSITIVITY
 from mendpix.types import FloatArray
@@ -39,14 +40,14 @@ PHOTOS: dict[str, Callable[[], np.ndarray]] = {
 }
 """Name -> photo, uint8 RGB."""
 
-DAMAGED = (
-    ("astronaut", ("scratches", "dust"), 1),
-    ("camera", ("cracks",), 2),
-    ("cat", ("folds", "stains"), 3),
-    ("coffee", ("text",), 4),
-    ("rocket", ("watermark",), 5),
+DAMAGED: tuple[tuple[str, tuple[str, ...], int, Preset], ...] = (
+    ("astronaut", ("scratches", "dust"), 1, "auto"),
+    ("camera", ("cracks",), 2, "auto"),
+    ("cat", ("folds", "stains"), 3, "auto"),
+    ("coffee", ("text",), 4, "text"),
+    ("rocket", ("watermark",), 5, "watermark"),
 )
-"""Rows of the first page: photo, families, seed."""
+"""Rows of the first page: photo, families, seed, and the preset."""
 
 DESTROYED = 0.1
 """Share of a pixel from which on it counts as damaged."""
@@ -79,9 +80,11 @@ def eight_bit(picture: FloatArray) -> np.ndarray:
     return np.round(255 * full).astype(np.uint8)
 
 
-def mended(restorer: Restorer, photo: np.ndarray, sensitivity: float) -> tuple[np.ndarray, np.ndarray]:
+def mended(
+    restorer: Restorer, photo: np.ndarray, sensitivity: float, preset: Preset = "auto"
+) -> tuple[np.ndarray, np.ndarray]:
     """Restore an 8-bit photo; return the mask that was found, (H, W), and the result."""
-    result = restorer(photo, sensitivity=sensitivity, max_area=1.0)
+    result = restorer(photo, preset=preset, sensitivity=sensitivity, max_area=1.0)
     return np.asarray(result.hole), np.asarray(result.image)
 
 
@@ -95,7 +98,7 @@ def main() -> None:
     given = parser.parse_args()
     restorer = Restorer(finder=given.finder, detector=None)
     rows: list[list[np.ndarray]] = []
-    for name, families, seed in DAMAGED:
+    for name, families, seed, preset in DAMAGED:
         photo = damaged = square(name)
         truth = np.zeros(photo.shape[:2], np.float32)
         rng = np.random.default_rng(seed)
@@ -106,9 +109,9 @@ def main() -> None:
         row = [start]
         destroyed = truth >= DESTROYED
         for sensitivity in SENSITIVITIES:
-            mask, result = mended(restorer, start, sensitivity)
+            mask, result = mended(restorer, start, sensitivity, preset)
             hit = float((mask > 0)[destroyed].mean())
-            what = f"{name}, {' and '.join(families)}, sensitivity {sensitivity:g}"
+            what = f"{name}, {' and '.join(families)}, preset {preset}, sensitivity {sensitivity:g}"
             print(f"{what}: {mask.mean():.2%} marked, {hit:.0%} of the damage is marked", flush=True)
             row += [eight_bit(mask), result]
         rows.append([*row, eight_bit(photo)])
