@@ -181,6 +181,7 @@ def test_classical_fills_and_first_fills_run(monkeypatch):
     assert np.asarray(found["both first fills of scenes"][0].call()).shape == (32, 32, 6)
 
 
+@pytest.mark.slow
 def test_measuring_everything_gives_rows_and_says_what_was_left_out(monkeypatch):
     def refuse(subject, *given):
         if subject.name == "stubborn":

@@ -239,6 +239,7 @@ def test_fid_and_kid_from_files_to_columns(seventy, least, monkeypatch):
     assert (seventy / "report" / "report.md").read_text("utf-8").count("FID")
 
 
+@pytest.mark.slow
 def test_crops_around_holes_are_compared_with_the_same_crops_of_the_true_pictures(seventy):
     """The distance of hole crops through files and all, against one from the pictures themselves."""
     text = (seventy / "protocol.toml").read_text(encoding="utf-8")

@@ -38,7 +38,10 @@ def tensors(checkpoint: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize(("optimizer", "framework"), [("adamw", "det"), ("muon", "weight"), ("muon", "adv")])
+@pytest.mark.parametrize(
+    ("optimizer", "framework"),
+    [("adamw", "det"), pytest.param("muon", "weight", marks=pytest.mark.slow), ("muon", "adv")],
+)
 def test_a_killed_run_resumes_to_the_same_weights(
     tiny: MakeRecipe, tmp_path: Path, monkeypatch, optimizer: str, framework: str
 ):
