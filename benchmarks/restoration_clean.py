@@ -29,6 +29,7 @@ from mendpix.restoration.restore import CLASSICAL
 from mendpix.restoration.sensitivity import SENSITIVITY, SPAN, mark
 from mendpix.types import FloatArray, Image
 from restoration_cases import DESTROYED, SEED, Named, Row, Rows
+from restoration_damaged import PRESETS
 
 SENSITIVITIES = (0.2, 0.5, 0.8)
 """Sensitivities that are measured."""
@@ -70,7 +71,6 @@ Bools = NDArray[np.bool_]
 TRAINING = "training/"
 """First part of the keys of training pictures."""
 
-_PRESET: dict[str, str] = {kind: preset for preset, kinds in STANDS_FOR.items() for kind in kinds}
 _FAMILIES = Counter(FAMILIES.values())
 _TIE = 1e-9  # recall that a step of a threshold is worth
 _ROUNDING = 1e-9  # of shares of pictures
@@ -186,10 +186,6 @@ class Choice:
     """Kind -> logarithm of the odds from which on a pixel is marked, with `auto`; of noise, with its own preset."""
     preset_odds: Mapping[str, float]
     """The same with the kind's own preset."""
-    recall: Mapping[str, float]
-    """Kind -> mean recall with `auto` on damaged training pictures, over their families."""
-    preset_recall: Mapping[str, float]
-    """The same with the kind's own preset."""
 
     def thresholds(self, kinds: Sequence[str]) -> tuple[float, ...]:
         """Give the thresholds of `auto` in the order of the finder's kinds."""
@@ -228,7 +224,7 @@ def choose(
         else:
             preset_odds |= chosen
     preset_odds, odds = {**odds, **preset_odds}, {**preset_odds, **odds}  # noise, and kinds without a preset
-    return Choice(odds, preset_odds, _at(recall, odds), _at(recall, preset_odds))
+    return Choice(odds, preset_odds)
 
 
 def _most_found(
@@ -266,19 +262,18 @@ def _most_found(
     return best[1] if best else (steps - 1,) * len(clean)
 
 
-def _at(values: Mapping[str, Floats], odds: Mapping[str, float]) -> dict[str, float]:
+def values_at(values: Mapping[str, Floats], odds: Mapping[str, float]) -> dict[str, float]:
     """Read the value of each kind at its threshold, between two that were tried if it lies there."""
     return {kind: float(np.interp(at, ODDS, values[kind])) for kind, at in odds.items()}
 
 
 def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int | None = None) -> dict[str, Any]:
     """Choose a finder's thresholds, write them into its file, and return what was done."""
+    families, forms = list(FAMILIES), [AS_DRAWN, *cases.FORMS]
     tasks: list[CleanTask] = []
     for named in cases.spread(cases.validation_pictures(shared), limit):
         levels = cases.to_levels(cases.read(named))
-        for form in (AS_DRAWN, *cases.FORMS):
-            tasks.append(CleanTask(f"{named.key} {form}", levels, None, named.number, form))
-    families, forms = list(FAMILIES), [AS_DRAWN, *cases.FORMS]
+        tasks += [CleanTask(f"{named.key} {form}", levels, None, named.number, form) for form in forms]
     asked = (CLEAN, DAMAGED) if limit is None else (limit, limit)
     for number, (key, image) in enumerate(cases.training_pictures(shared, sum(asked))):
         # Every other picture is damaged.
@@ -304,7 +299,7 @@ def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int
     choice = replace(
         choice,
         odds={kind: odds + (shifts.get(AUTO, 0) if kind != NOISE else 0) for kind, odds in choice.odds.items()},
-        preset_odds={kind: odds + shifts.get(_PRESET.get(kind, ""), 0) for kind, odds in choice.preset_odds.items()},
+        preset_odds={kind: odds + shifts.get(PRESETS.get(kind, AUTO), 0) for kind, odds in choice.preset_odds.items()},
     )
     thresholds, named = choice.thresholds(kinds), choice.preset_thresholds(kinds)
     report_ = {
@@ -312,9 +307,9 @@ def calibrate(shared: Path, report: Path, finder: Path, workers: int, limit: int
         "thresholds": dict(zip(kinds, (round(value, DIGITS) for value in thresholds), strict=True)),
         "preset_thresholds": dict(zip(kinds, (round(value, DIGITS) for value in named), strict=True)),
         "stricter": shifts,
-        "recall": _at(recall, choice.odds),
-        "preset_recall": _at(recall, choice.preset_odds),
-        "iou": _at(overlap, choice.odds),
+        "recall": values_at(recall, choice.odds),
+        "preset_recall": values_at(recall, choice.preset_odds),
+        "iou": values_at(overlap, choice.odds),
         "clean": {name: int(group.sum()) for name, group in groups.items()},
         "damaged": len(found) - len(untouched),
         "halves": cross_checked(untouched, clean, recall),
@@ -351,10 +346,11 @@ def stricter(report: Path, finder: Path, tasks: Sequence[CleanTask], workers: in
     rows = Rows(report / "together.jsonl", cases.mark_of("together", finder, STRICTER, *cases.SAVED))
     keys = [task.key for task in tasks]
     found = cases.fill_up(rows, tasks, keys, partial(mark_together, finder=str(finder)), workers, "calibrate, together")
+    groups = grouped(found).values()
     shifts: dict[str, float] = {}
     for preset in found[0]["shares"]:
         changed = np.array([row["shares"][preset] for row in found]) > CHANGED  # (pictures, shifts)
-        fine = np.all([changed[group].mean(axis=0) <= ALLOWED for group in grouped(found).values()], axis=0)
+        fine = np.all([changed[group].mean(axis=0) <= ALLOWED for group in groups], axis=0)
         shifts[preset] = STRICTER[int(np.argmax(fine)) if fine.any() else -1]
     return shifts
 
